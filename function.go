@@ -1,0 +1,218 @@
+package lamina
+
+import "time"
+
+// FunctionConfig is all that a published version freezes.
+type FunctionConfig struct {
+	Description  string            `json:"description,omitempty"`
+	PackageType  string            `json:"packageType"` // Zip | Image
+	Runtime      string            `json:"runtime,omitempty"`
+	Handler      string            `json:"handler,omitempty"`
+	RoleARN      string            `json:"roleArn"`
+	MemoryMB     int32             `json:"memoryMb"`
+	TimeoutSec   int32             `json:"timeoutSec"`
+	TmpMB        int32             `json:"tmpMb"`
+	Architecture string            `json:"architecture"`
+	Environment  map[string]string `json:"environment"` // nil: not sent
+	CodeSHA256   string            `json:"codeSha256"`  // hex; the API shows base64
+	CodeSize     int64             `json:"codeSize"`    // bytes of the zip
+	Layers       []string          `json:"layers,omitempty"`
+	Logging      LoggingConfig     `json:"logging"`
+	Tracing      string            `json:"tracing"` // PassThrough | Active
+	DeadLetter   string            `json:"deadLetter,omitempty"`
+	KMSKeyARN    string            `json:"kmsKeyArn,omitempty"`
+	VPC          *FunctionVPC      `json:"vpc,omitempty"`
+	Capacity     *FunctionCapacity `json:"capacity,omitempty"` // nil: an ordinary (default) function
+}
+
+// LoggingConfig is a function's log format, levels and group.
+type LoggingConfig struct {
+	Format           string `json:"format"` // JSON | Text
+	ApplicationLevel string `json:"applicationLevel,omitempty"`
+	SystemLevel      string `json:"systemLevel,omitempty"`
+	Group            string `json:"group"`
+}
+
+// FunctionVPC places an ordinary function's network; managed ones use their provider's.
+type FunctionVPC struct {
+	VPCID            string   `json:"vpcId"`
+	SubnetIDs        []string `json:"subnetIds"`
+	SecurityGroupIDs []string `json:"securityGroupIds"`
+	IPv6             bool     `json:"ipv6,omitempty"`
+}
+
+// FunctionCapacity binds a function to its capacity provider.
+type FunctionCapacity struct {
+	ProviderARN    string  `json:"providerArn"`
+	MaxConcurrency int32   `json:"maxConcurrency"` // slots of one environment, 1–1600
+	GiBPerVCPU     float64 `json:"gibPerVcpu"`     // 2.0–8.0
+}
+
+// Managed says whether the function runs on managed instances.
+func (c FunctionConfig) Managed() bool { return c.Capacity != nil }
+
+// Slots is how many invocations one environment serves at once.
+func (c FunctionConfig) Slots() int {
+	if c.Capacity == nil {
+		return 1
+	}
+	return int(c.Capacity.MaxConcurrency)
+}
+
+// MilliVCPU is the CPU of one environment in thousandths of a vCPU: memory ÷
+// ratio for managed functions (at least one vCPU, lmi-service.md 3.1), memory ÷
+// 1769 MB for ordinary ones (AWS: "configuration-memory").
+func (c FunctionConfig) MilliVCPU() int64 {
+	if c.Capacity == nil {
+		return max(1, int64(c.MemoryMB)*1000/1769)
+	}
+	return max(1000, int64(float64(c.MemoryMB)/1024/c.Capacity.GiBPerVCPU*1000))
+}
+
+// InitTimeout is how long initialisation may take: max(130 s, function timeout),
+// at most 900 s (runtime-api.md 1.6).
+func (c FunctionConfig) InitTimeout() time.Duration {
+	return time.Duration(min(900, max(130, int64(c.TimeoutSec)))) * time.Second
+}
+
+// Function is a function as its owner configured it: the $LATEST configuration
+// and what belongs to the name rather than to a version.
+type Function struct {
+	Scope
+	Name         string            `json:"name"`
+	Config       FunctionConfig    `json:"config"`
+	RevisionID   string            `json:"revisionId"`
+	LastModified time.Time         `json:"lastModified"`
+	LastVersion  int64             `json:"lastVersion"`           // highest number ever published; never reused
+	CreatedWith  string            `json:"createdWith,omitempty"` // qualifier CreateFunction published: $LATEST stays Pending until it settles
+	Reserved     *int32            `json:"reserved,omitempty"`    // reserved concurrency; nil: none
+	Tags         map[string]string `json:"tags,omitempty"`
+	Deleting     bool              `json:"deleting,omitempty"`
+}
+
+// Key is the function's store key below its table's prefix.
+func (f Function) Key() string { return Key(f.Account, f.Region, f.Name) }
+
+// Version is one runnable configuration: a number or $LATEST.PUBLISHED of a
+// managed function; a number or $LATEST of an ordinary one. The API writes it,
+// the controller writes its VersionStatus.
+type Version struct {
+	Scope
+	Function     string          `json:"function"`
+	Qualifier    string          `json:"qualifier"`
+	Config       FunctionConfig  `json:"config"`
+	Generation   int64           `json:"generation"`         // grows with each publish into the same qualifier; from 1
+	Previous     *FunctionConfig `json:"previous,omitempty"` // what the last Active generation ran, while a newer one is being brought up
+	PreviousGen  int64           `json:"previousGen,omitempty"`
+	RevisionID   string          `json:"revisionId"`
+	LastModified time.Time       `json:"lastModified"`
+	Deleting     bool            `json:"deleting,omitempty"`
+}
+
+// Key is the version's store key below its table's prefix; status and scaling
+// configuration of a version use the same one.
+func (v Version) Key() string { return VersionKey(v.Scope, v.Function, v.Qualifier) }
+
+// ARN is the version's qualified ARN.
+func (v Version) ARN() string { return FunctionARN(v.Scope, v.Function, v.Qualifier) }
+
+// VersionKey is the store key of one version of a function.
+func VersionKey(s Scope, function, qualifier string) string {
+	return Key(s.Account, s.Region, function, qualifier)
+}
+
+// VersionStatus is what became of a version. Only the controller writes it.
+type VersionStatus struct {
+	State            State          `json:"state"`
+	Reason           string         `json:"reason,omitempty"`
+	ReasonCode       string         `json:"reasonCode,omitempty"`
+	UpdateStatus     string         `json:"updateStatus,omitempty"`
+	UpdateReason     string         `json:"updateReason,omitempty"`
+	UpdateReasonCode string         `json:"updateReasonCode,omitempty"`
+	Generation       int64          `json:"generation"` // the newest generation this status speaks of
+	Serving          int64          `json:"serving"`    // the generation whose environments serve; 0: none
+	Settled          bool           `json:"settled"`    // has been Active or Failed once
+	Applied          *ScalingConfig `json:"applied,omitempty"`
+}
+
+// ScalingConfig bounds the environments of a version. Nil sides are at their default.
+type ScalingConfig struct {
+	Min *int32 `json:"min,omitempty"` // default 3, lmi-service.md 3.4
+	Max *int32 `json:"max,omitempty"` // default: no limit
+}
+
+// DefaultMinEnvironments start before a version turns Active, lmi-service.md 2.4.
+const DefaultMinEnvironments = 3
+
+// Minimum is the number of environments a version must have.
+func (s *ScalingConfig) Minimum() int {
+	if s == nil || s.Min == nil {
+		return DefaultMinEnvironments
+	}
+	return int(*s.Min)
+}
+
+// Alias points a name at a version.
+type Alias struct {
+	Scope
+	Function    string             `json:"function"`
+	Name        string             `json:"name"`
+	Version     string             `json:"version"`
+	Description string             `json:"description"`
+	Weights     map[string]float64 `json:"weights,omitempty"`
+	RevisionID  string             `json:"revisionId"`
+}
+
+// Key is the alias's store key below its table's prefix.
+func (a Alias) Key() string { return Key(a.Account, a.Region, a.Function, a.Name) }
+
+// State is the life-cycle state of a function version or capacity provider, in AWS's words.
+type State string
+
+// States, lmi-service.md 1.5.
+const (
+	StatePending            State = "Pending"
+	StateActive             State = "Active"
+	StateInactive           State = "Inactive"
+	StateFailed             State = "Failed"
+	StateDeactivating       State = "Deactivating"
+	StateDeactivated        State = "Deactivated"
+	StateActiveNonInvocable State = "ActiveNonInvocable"
+	StateDeleting           State = "Deleting"
+)
+
+// LastUpdateStatus values.
+const (
+	UpdateSuccessful = "Successful"
+	UpdateInProgress = "InProgress"
+	UpdateFailed     = "Failed"
+)
+
+// State reason codes Lamina gives, lmi-service.md 1.5.
+const (
+	ReasonCreating          = "Creating"
+	ReasonUpdating          = "Updating"
+	ReasonVCPULimit         = "CapacityProviderScalingLimitExceeded"
+	ReasonInsufficient      = "InsufficientCapacity"
+	ReasonRolePermissions   = "InsufficientRolePermissions"
+	ReasonNoAddresses       = "SubnetOutOfIPAddresses"
+	ReasonInvalidSubnet     = "InvalidSubnet"
+	ReasonInvalidGroup      = "InvalidSecurityGroup"
+	ReasonInternal          = "InternalError"
+	ReasonInvalidRuntime    = "InvalidRuntime"
+	ReasonInvalidZip        = "InvalidZipFileException"
+	ReasonInitTimeout       = "FunctionError.InitTimeout"
+	ReasonRuntimeInit       = "FunctionError.RuntimeInitError"
+	ReasonInvalidEntryPoint = "FunctionError.InvalidEntryPoint"
+	ReasonPermissionDenied  = "FunctionError.PermissionDenied"
+	ReasonInitResources     = "FunctionError.InitResourceExhausted"
+)
+
+// Texts of state reasons. Sources: lambda-api.md section 1, lmi-service.md 3.3.
+const (
+	TextCreating  = "The function is being created."
+	TextUpdating  = "The function is being updated."
+	TextVCPULimit = "MinimumExecutionEnvironments can't be provisioned because CapacityProvider has reached maxVCpuCount limit. Increase maxVCpuCount in the CapacityProvider configuration and try again."
+	TextBadRole   = "The function's execution role doesn't have permission to perform this operation."
+	TextInternal  = "Internal error occurred during publishing"
+)
