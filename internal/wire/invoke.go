@@ -1,0 +1,259 @@
+package wire
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Invoke is one invocation on its way to an environment.
+type Invoke struct {
+	EnvironmentID string
+	RequestID     string
+	FunctionARN   string // as invoked, with its qualifier
+	TraceID       string
+	ClientContext string // JSON, already decoded from base64
+	TenantID      string
+	ContentType   string
+	Timeout       time.Duration // the deadline is the agent's arrival time plus this; clocks are never compared
+	Body          []byte
+}
+
+// Outcome says how an invocation ended, in one byte.
+type Outcome byte
+
+// Outcomes. Refused means nothing was handed to a runtime: another environment may be tried.
+const (
+	OutcomeOK            Outcome = iota + 1 // the runtime's response
+	OutcomeFunctionError                    // the runtime's error, a time-out, or its death: X-Amz-Function-Error
+	OutcomeBusy                             // refused: every slot is taken
+	OutcomeGone                             // refused: no such environment, or it takes nothing new
+)
+
+// Refused says whether the invocation reached no runtime.
+func (o Outcome) Refused() bool { return o == OutcomeBusy || o == OutcomeGone }
+
+// Result precedes the response body, which follows in chunks.
+type Result struct {
+	Outcome     Outcome
+	ErrorType   string // e.g. Sandbox.Timedout; empty on OutcomeOK
+	ContentType string
+	Process     int // process id that answered, when the runtime told it
+}
+
+const (
+	maxField     = 64 << 10
+	chunkEnd     = 0
+	chunkAborted = 0xffffffff
+)
+
+// ErrAborted is read from a body whose sender failed in the middle of it.
+var ErrAborted = errors.New("response body was cut short by the environment")
+
+// WriteInvoke sends one invocation and flushes.
+func WriteInvoke(w *bufio.Writer, in *Invoke) error {
+	for _, s := range in.fields() {
+		if err := writeString(w, *s); err != nil {
+			return err
+		}
+	}
+	var n [12]byte
+	binary.BigEndian.PutUint64(n[:8], uint64(in.Timeout))
+	binary.BigEndian.PutUint32(n[8:], uint32(len(in.Body)))
+	if _, err := w.Write(n[:]); err != nil {
+		return err
+	}
+	if _, err := w.Write(in.Body); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// ReadInvoke receives one invocation; a body over limit bytes is an error. At
+// the end of the connection the error is io.EOF.
+func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
+	in := new(Invoke)
+	for i, s := range in.fields() {
+		v, err := readString(r)
+		if err != nil {
+			if i == 0 && errors.Is(err, io.EOF) {
+				return nil, io.EOF
+			}
+			return nil, fmt.Errorf("read invocation: %w", err)
+		}
+		*s = v
+	}
+	var n [12]byte
+	if _, err := io.ReadFull(r, n[:]); err != nil {
+		return nil, fmt.Errorf("read invocation: %w", err)
+	}
+	in.Timeout = time.Duration(binary.BigEndian.Uint64(n[:8]))
+	size := binary.BigEndian.Uint32(n[8:])
+	if int64(size) > int64(limit) {
+		return nil, fmt.Errorf("invocation body of %d bytes, the limit is %d", size, limit)
+	}
+	in.Body = make([]byte, size)
+	if _, err := io.ReadFull(r, in.Body); err != nil {
+		return nil, fmt.Errorf("read invocation body: %w", err)
+	}
+	return in, nil
+}
+
+func (in *Invoke) fields() [7]*string {
+	return [7]*string{&in.EnvironmentID, &in.RequestID, &in.FunctionARN, &in.TraceID, &in.ClientContext, &in.TenantID, &in.ContentType}
+}
+
+// WriteResult sends the head of an answer without flushing; WriteChunk and EndBody follow.
+func WriteResult(w *bufio.Writer, res Result) error {
+	if err := w.WriteByte(byte(res.Outcome)); err != nil {
+		return err
+	}
+	if err := writeString(w, res.ErrorType); err != nil {
+		return err
+	}
+	if err := writeString(w, res.ContentType); err != nil {
+		return err
+	}
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(res.Process))
+	_, err := w.Write(n[:])
+	return err
+}
+
+// WriteChunk sends a piece of the body; empty pieces are skipped.
+func WriteChunk(w *bufio.Writer, p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(len(p)))
+	if _, err := w.Write(n[:]); err != nil {
+		return err
+	}
+	_, err := w.Write(p)
+	return err
+}
+
+// EndBody ends the body, as aborted when it is incomplete, and flushes.
+func EndBody(w *bufio.Writer, aborted bool) error {
+	var n [4]byte
+	if aborted {
+		binary.BigEndian.PutUint32(n[:], chunkAborted)
+	}
+	if _, err := w.Write(n[:]); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// ReadResult receives the head of an answer; the body must then be read to its end through a Body.
+func ReadResult(r *bufio.Reader) (Result, error) {
+	var res Result
+	b, err := r.ReadByte()
+	if err != nil {
+		return res, fmt.Errorf("read answer: %w", err)
+	}
+	res.Outcome = Outcome(b)
+	if res.ErrorType, err = readString(r); err != nil {
+		return res, fmt.Errorf("read answer: %w", err)
+	}
+	if res.ContentType, err = readString(r); err != nil {
+		return res, fmt.Errorf("read answer: %w", err)
+	}
+	var n [4]byte
+	if _, err := io.ReadFull(r, n[:]); err != nil {
+		return res, fmt.Errorf("read answer: %w", err)
+	}
+	res.Process = int(binary.BigEndian.Uint32(n[:]))
+	return res, nil
+}
+
+// Body reads the chunks of one answer. After io.EOF the connection is free for
+// the next invocation; after any other error it must be closed.
+type Body struct {
+	r    *bufio.Reader
+	left uint32
+	err  error
+}
+
+// NewBody starts after ReadResult.
+func NewBody(r *bufio.Reader) *Body { return &Body{r: r} }
+
+// Read implements io.Reader.
+func (b *Body) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.left == 0 {
+		if b.err = b.nextChunk(); b.err != nil {
+			return 0, b.err
+		}
+	}
+	if uint32(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.r.Read(p)
+	b.left -= uint32(n)
+	if err != nil {
+		b.err = fmt.Errorf("read answer body: %w", unexpected(err))
+	}
+	return n, b.err
+}
+
+func (b *Body) nextChunk() error {
+	var n [4]byte
+	if _, err := io.ReadFull(b.r, n[:]); err != nil {
+		return fmt.Errorf("read answer body: %w", unexpected(err))
+	}
+	switch size := binary.BigEndian.Uint32(n[:]); size {
+	case chunkEnd:
+		return io.EOF
+	case chunkAborted:
+		return ErrAborted
+	default:
+		b.left = size
+		return nil
+	}
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func writeString(w *bufio.Writer, s string) error {
+	if len(s) > maxField {
+		return fmt.Errorf("field of %d bytes, the limit is %d", len(s), maxField)
+	}
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(len(s)))
+	if _, err := w.Write(n[:]); err != nil {
+		return err
+	}
+	_, err := w.WriteString(s)
+	return err
+}
+
+func readString(r *bufio.Reader) (string, error) {
+	var n [4]byte
+	if _, err := io.ReadFull(r, n[:]); err != nil {
+		return "", err
+	}
+	size := binary.BigEndian.Uint32(n[:])
+	if size > maxField {
+		return "", fmt.Errorf("field of %d bytes, the limit is %d", size, maxField)
+	}
+	if size == 0 {
+		return "", nil
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return "", unexpected(err)
+	}
+	return string(b), nil
+}

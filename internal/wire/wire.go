@@ -1,0 +1,249 @@
+// Package wire is what the server and its agents say to each other.
+//
+// Two kinds of connection share one address space. On a control session the
+// agent dials the server, says Hello and from then on sends reports and log
+// batches up while the server sends the full list of desired environments down
+// (level-triggered: the newest Assignments replaces all before it). On an invoke
+// connection the router dials the agent and hands over one invocation at a time
+// in the short framing of invoke.go; TCP's own back-pressure is the only flow
+// control (DESIGN.md 8).
+//
+// On one host both run over unix sockets; across hosts over TCP with mTLS.
+package wire
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// ProtocolVersion is raised when a message changes its meaning. A server refuses
+// agents of another version, and their instance is replaced.
+//
+//	1: first version
+const ProtocolVersion = 1
+
+// maxFrame bounds one control frame; the largest is a log batch or a blob chunk.
+const maxFrame = 8 << 20
+
+// Kind tells what a control frame carries.
+type Kind byte
+
+// Frame kinds. The comment names the payload and the direction.
+const (
+	KindHello       Kind = iota + 1 // Hello, agent → server, first frame
+	KindWelcome                     // Welcome, server → agent, answer to Hello
+	KindAssignments                 // Assignments, server → agent
+	KindReport                      // Report, agent → server
+	KindLogs                        // LogBatch, agent → server
+	KindBlobRequest                 // BlobRequest, agent → server, first frame of a blob connection
+	KindBlobChunk                   // BlobChunk, server → agent
+	KindShutdown                    // Shutdown, server → agent
+)
+
+// Hello is how an agent joins. Environments lists what already runs, so that a
+// restarted server adopts it.
+type Hello struct {
+	Protocol     int
+	InstanceID   string
+	Token        string // secret of the instance record
+	InvokeAddr   string // where the router reaches this agent: unix:///path or tcp://host:port
+	Environments []EnvironmentStatus
+}
+
+// Welcome admits an agent, or refuses it with a reason to stop for.
+type Welcome struct {
+	Refused string        // not empty: the agent must end itself
+	Orphan  time.Duration // how long the agent lives without a server
+}
+
+// Assignments is everything an instance should run. Stale epochs and generations are ignored.
+type Assignments struct {
+	Epoch        int64 // of the deciding server
+	Generation   int64 // grows with each list of one epoch
+	Environments []EnvironmentSpec
+}
+
+// EnvironmentSpec is one desired execution environment.
+type EnvironmentSpec struct {
+	ID           string // 32 hex digits, unique for ever
+	VersionKey   string // store key of the version it serves
+	Generation   int64  // generation of that version
+	FunctionARN  string // qualified
+	Function     string
+	Qualifier    string
+	AccountID    string
+	Region       string
+	Runtime      string
+	Handler      string
+	CodeSHA256   string // hex
+	Architecture string
+	MemoryMB     int32
+	MilliVCPU    int64
+	TmpMB        int32
+	Timeout      time.Duration
+	InitTimeout  time.Duration
+	Slots        int // concurrency cap, enforced by the agent
+	Managed      bool
+	Variables    map[string]string // the customer's
+	Credentials  Credentials
+	LogGroup     string
+	LogStream    string
+	LogFormat    string // JSON | Text
+	AppLogLevel  string
+	SysLogLevel  string
+	Draining     bool // finish what runs, take nothing new, then end
+}
+
+// Credentials are the execution role's keys, valid as long as the environment lives.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+	SessionToken    string
+}
+
+// EnvironmentState is where an environment is in its one-way life.
+type EnvironmentState string
+
+// Environment states, in order.
+const (
+	EnvironmentStarting EnvironmentState = "starting"
+	EnvironmentReady    EnvironmentState = "ready"
+	EnvironmentDraining EnvironmentState = "draining"
+	EnvironmentEnded    EnvironmentState = "ended"
+)
+
+// EnvironmentStatus is what an agent says of one environment. An ended one is
+// reported until the server no longer assigns it.
+type EnvironmentStatus struct {
+	ID         string
+	VersionKey string
+	Generation int64
+	State      EnvironmentState
+	Slots      int
+	InFlight   int
+	PID        int // of the runtime's first process, as the agent sees it
+	StartedAt  time.Time
+	ReadyAt    time.Time
+	CPUTime    time.Duration    // used since the start
+	Memory     int64            // bytes resident now
+	ReasonCode string           // state reason code when it ended by itself, e.g. FunctionError.RuntimeInitError
+	Reason     string           // text with what to do next
+	Spec       *EnvironmentSpec // in Hello only: what it was started from, for re-adoption
+}
+
+// Report is an agent's view of itself: all its environments, sent on change and
+// about once a second while one is busy.
+type Report struct {
+	Epoch        int64 // of the newest Assignments applied
+	Generation   int64
+	Environments []EnvironmentStatus
+	Dropped      int64 // log events dropped since the last report
+}
+
+// LogBatch carries log lines of one environment.
+type LogBatch struct {
+	EnvironmentID string
+	Events        []LogEvent
+}
+
+// LogEvent is one line.
+type LogEvent struct {
+	UnixMilli int64
+	Message   string
+}
+
+// BlobRequest asks for a code package on a connection of its own.
+type BlobRequest struct {
+	InstanceID string
+	Token      string
+	SHA256     string
+}
+
+// BlobChunk is a piece of a code package; an empty Data with empty Error ends it.
+type BlobChunk struct {
+	Data  []byte
+	Error string
+}
+
+// Shutdown tells an agent to end everything and exit within Grace.
+type Shutdown struct {
+	Grace time.Duration // running invocations may finish within it
+}
+
+// Conn is a control connection: frames of CBOR in both directions. Send may be
+// called from several goroutines; Receive from one.
+type Conn struct {
+	conn net.Conn
+	r    *bufio.Reader
+	mu   sync.Mutex // guards writes
+}
+
+// NewConn wraps a connection.
+func NewConn(c net.Conn) *Conn { return &Conn{conn: c, r: bufio.NewReaderSize(c, 32<<10)} }
+
+// sendTimeout ends a session whose peer reads nothing (a stopped process).
+const sendTimeout = 10 * time.Second
+
+// Send writes one frame. An error means the connection is of no further use.
+func (c *Conn) Send(kind Kind, payload any) error {
+	body, err := cbor.Marshal(payload)
+	if err != nil {
+		return fmt.Errorf("encode frame %d: %w", kind, err)
+	}
+	if len(body) > maxFrame {
+		return fmt.Errorf("frame %d has %d bytes, the limit is %d", kind, len(body), maxFrame)
+	}
+	frame := make([]byte, 5, 5+len(body))
+	binary.BigEndian.PutUint32(frame, uint32(len(body)))
+	frame[4] = byte(kind)
+	frame = append(frame, body...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.conn.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+		return fmt.Errorf("set deadline: %w", err)
+	}
+	if _, err := c.conn.Write(frame); err != nil {
+		return fmt.Errorf("send frame %d: %w", kind, err)
+	}
+	return nil
+}
+
+// Receive reads the next frame; Decode its payload by its kind. At the end of
+// the connection the error is io.EOF.
+func (c *Conn) Receive() (Kind, []byte, error) {
+	var head [5]byte
+	if _, err := io.ReadFull(c.r, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := binary.BigEndian.Uint32(head[:4])
+	if n > maxFrame {
+		return 0, nil, fmt.Errorf("frame of %d bytes, the limit is %d", n, maxFrame)
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(c.r, body); err != nil {
+		return 0, nil, fmt.Errorf("receive frame: %w", err)
+	}
+	return Kind(head[4]), body, nil
+}
+
+// SetReadDeadline bounds the next Receive.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
+
+// Close ends the connection.
+func (c *Conn) Close() error { return c.conn.Close() }
+
+// Decode reads a frame's payload.
+func Decode[T any](body []byte) (T, error) {
+	var v T
+	if err := cbor.Unmarshal(body, &v); err != nil {
+		return v, fmt.Errorf("decode %T: %w", v, err)
+	}
+	return v, nil
+}
