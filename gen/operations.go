@@ -1,0 +1,87 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// service is one AWS service and the operations of it that are generated. An
+// operation may be a pattern; a name that the model lacks is left out.
+type service struct {
+	name       string // of the model file, of the Go package, and in the credential scope
+	operations string
+	// enums tells whether the model's enum sets are checked. EC2's sets lag
+	// behind what EC2 takes (instance types), and its refusals are worded per
+	// operation.
+	enums bool
+}
+
+var served = []service{
+	{name: "lambda", enums: true, operations: `
+		*CapacityProvider *CapacityProviders PutFunctionScalingConfig GetFunctionScalingConfig
+		ListFunctionVersionsByCapacityProvider
+		CreateFunction GetFunction GetFunctionConfiguration ListFunctions UpdateFunctionCode
+		UpdateFunctionConfiguration DeleteFunction PublishVersion ListVersionsByFunction Invoke
+		TagResource UntagResource ListTags GetAccountSettings GetFunctionCodeSigningConfig
+		GetFunctionConcurrency PutFunctionConcurrency DeleteFunctionConcurrency
+		GetFunctionRecursionConfig GetRuntimeManagementConfig GetPolicy AddPermission RemovePermission
+		ListAliases GetAlias CreateAlias UpdateAlias DeleteAlias GetFunctionEventInvokeConfig
+		ListFunctionEventInvokeConfigs ListEventSourceMappings ListProvisionedConcurrencyConfigs
+		GetProvisionedConcurrencyConfig ListLayers GetFunctionUrlConfig ListFunctionUrlConfigs`},
+	{name: "sts", enums: true, operations: `GetCallerIdentity AssumeRole GetSessionToken`},
+	{name: "iam", enums: true, operations: `
+		CreateRole GetRole ListRoles DeleteRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy
+		PutRolePolicy GetRolePolicy ListRolePolicies DeleteRolePolicy
+		CreatePolicy GetPolicy ListPolicies DeletePolicy CreatePolicyVersion GetPolicyVersion
+		ListPolicyVersions DeletePolicyVersion SetDefaultPolicyVersion
+		AttachRolePolicy DetachRolePolicy ListAttachedRolePolicies ListEntitiesForPolicy
+		TagRole UntagRole ListRoleTags TagPolicy UntagPolicy ListPolicyTags
+		PutRolePermissionsBoundary DeleteRolePermissionsBoundary
+		CreateInstanceProfile GetInstanceProfile DeleteInstanceProfile ListInstanceProfiles
+		ListInstanceProfilesForRole AddRoleToInstanceProfile RemoveRoleFromInstanceProfile
+		TagInstanceProfile UntagInstanceProfile ListInstanceProfileTags
+		CreateServiceLinkedRole DeleteServiceLinkedRole GetServiceLinkedRoleDeletionStatus
+		GetUser ListUsers ListAccountAliases`},
+	{name: "logs", enums: true, operations: `
+		CreateLogGroup DeleteLogGroup DescribeLogGroups CreateLogStream DeleteLogStream
+		DescribeLogStreams PutLogEvents GetLogEvents FilterLogEvents PutRetentionPolicy
+		DeleteRetentionPolicy TagResource UntagResource ListTagsForResource TagLogGroup
+		UntagLogGroup ListTagsLogGroup`},
+	{name: "ec2", operations: `
+		DescribeAvailabilityZones DescribeRegions DescribeAccountAttributes
+		CreateVpc DeleteVpc DescribeVpcs ModifyVpcAttribute DescribeVpcAttribute DescribeVpcClassicLink*
+		CreateSubnet DeleteSubnet DescribeSubnets ModifySubnetAttribute
+		CreateSecurityGroup DeleteSecurityGroup DescribeSecurityGroups DescribeSecurityGroupRules
+		AuthorizeSecurityGroup* RevokeSecurityGroup* ModifySecurityGroupRules
+		UpdateSecurityGroupRuleDescriptions*
+		CreateRouteTable DeleteRouteTable DescribeRouteTables AssociateRouteTable DisassociateRouteTable
+		ReplaceRouteTableAssociation CreateRoute ReplaceRoute DeleteRoute
+		CreateInternetGateway DeleteInternetGateway DescribeInternetGateways AttachInternetGateway
+		DetachInternetGateway CreateEgressOnlyInternetGateway DeleteEgressOnlyInternetGateway
+		DescribeEgressOnlyInternetGateways
+		CreateNatGateway DeleteNatGateway DescribeNatGateways
+		AllocateAddress ReleaseAddress DescribeAddresses DescribeAddressesAttribute AssociateAddress
+		DisassociateAddress
+		CreateVpcEndpoint DeleteVpcEndpoints DescribeVpcEndpoints ModifyVpcEndpoint
+		DescribeVpcEndpointServices DescribePrefixLists
+		CreateNetworkInterface DeleteNetworkInterface DescribeNetworkInterfaces AttachNetworkInterface
+		DetachNetworkInterface ModifyNetworkInterfaceAttribute
+		CreateTags DeleteTags DescribeTags
+		DescribeInstanceTypes DescribeInstanceTypeOfferings DescribeInstances DescribeInstanceStatus
+		DescribeInstanceAttribute TerminateInstances RunInstances StopInstances
+		DescribeNetworkAcls DescribeDhcpOptions DescribeImages`},
+}
+
+// chosen lists, sorted, the model's operations that a service wants.
+func (s service) chosen(m *model) []string {
+	var names []string
+	patterns := strings.Fields(s.operations)
+	for name := range m.Operations {
+		if slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, name); return ok }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// table is the source of the text table that awsproto reads: one line per
+// operation, error, shape and member, fields apart by tabs.
+func (p *pack) table() string {
+	var b strings.Builder
+	md := p.model.Metadata
+	line(&b, "service", md.Protocol, "version="+md.APIVersion, "json="+md.JSONVersion, "target="+md.TargetPrefix, "xmlns="+md.XMLNamespace)
+	for _, op := range p.ops {
+		p.operationLine(&b, op)
+	}
+	p.errorLines(&b)
+	for _, name := range p.reach {
+		p.shapeLines(&b, name)
+	}
+	raw := strings.ReplaceAll(b.String(), "`", "` + \"`\" + `")
+	return "package " + p.name + "\n\n// table is what awsproto needs to know of the model.\nconst table = `" + raw + "`\n"
+}
+
+// line writes fields apart by tabs and leaves out the empty ones: "name=".
+func line(b *strings.Builder, fields ...string) {
+	fields = slices.DeleteFunc(fields, func(f string) bool { return f == "" || strings.HasSuffix(f, "=") && !strings.HasPrefix(f, "pattern=") })
+	b.WriteString(strings.Join(fields, "\t"))
+	b.WriteByte('\n')
+}
+
+func (p *pack) operationLine(b *strings.Builder, name string) {
+	o := p.model.Operations[name]
+	in, out, wrapper := "-", "-", ""
+	if o.Input != nil {
+		in = o.Input.Shape
+	}
+	if o.Output != nil {
+		out, wrapper = o.Output.Shape, o.Output.ResultWrapper
+	}
+	var codes []string
+	for _, e := range o.Errors {
+		codes = append(codes, e.Shape)
+	}
+	status := ""
+	if o.HTTP.ResponseCode != 0 {
+		status = strconv.Itoa(o.HTTP.ResponseCode)
+	}
+	line(b, "op", name, o.HTTP.Method, o.HTTP.RequestURI, in, out,
+		"status="+status, "wrapper="+wrapper, "errors="+strings.Join(codes, ","))
+}
+
+// errorLines lists every error of the service, reached or not: a handler may
+// give any of them.
+func (p *pack) errorLines(b *strings.Builder) {
+	var names []string
+	for name, s := range p.model.Shapes {
+		if s.Exception {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		s := p.model.Shapes[name]
+		code, status, fault := "", "", mark(s.Fault, "fault")
+		if s.Error != nil {
+			code, status = s.Error.Code, strconv.Itoa(s.Error.Status)
+		}
+		var message, typed, reason string
+		for _, m := range s.Members {
+			switch m.Name {
+			case "message", "Message":
+				message = m.Name
+			case "Type":
+				typed = "typed"
+			case "Reason":
+				reason = "reason"
+			}
+		}
+		line(b, "error", name, "code="+code, "status="+status, fault, "message="+message, typed, reason)
+	}
+}
+
+func (p *pack) shapeLines(b *strings.Builder, name string) {
+	s := p.model.Shapes[name]
+	switch s.Type {
+	case "structure":
+		line(b, "structure", name, "payload="+s.Payload, mark(s.Sensitive, "sensitive"))
+		for _, m := range s.Members {
+			fields := append([]string{"." + m.Name, p.short(m.Shape)}, refFields(&m.ref)...)
+			line(b, append(fields, mark(slices.Contains(s.Required, m.Name), "required"))...)
+		}
+	case "list":
+		fields := append([]string{"list", name, p.short(s.Member.Shape)}, refFields(s.Member)...)
+		line(b, append(fields, mark(s.Flattened, "flattened"), mark(s.Sensitive, "sensitive"), "min="+s.Min.String(), "max="+s.Max.String())...)
+	case "map":
+		line(b, "map", name, p.short(s.Key.Shape), p.short(s.Value.Shape), mark(s.Flattened, "flattened"), mark(s.Sensitive, "sensitive"),
+			"keywire="+s.Key.LocationName, "valuewire="+s.Value.LocationName, "min="+s.Min.String(), "max="+s.Max.String())
+	default:
+		if p.short(name) == name {
+			line(b, append([]string{s.Type, name}, p.scalarFields(s)...)...)
+		}
+	}
+}
+
+// short is a shape's name, or only its type where nothing else is to be known.
+func (p *pack) short(name string) string {
+	s := p.model.Shapes[name]
+	switch s.Type {
+	case "structure", "list", "map":
+		return name
+	}
+	if strings.Join(p.scalarFields(s), "") == "" {
+		return s.Type
+	}
+	return name
+}
+
+// scalarFields is everything about a scalar; the pattern comes last, since it
+// may hold anything.
+func (p *pack) scalarFields(s *shape) []string {
+	fields := []string{}
+	add := func(key, value string) {
+		if value != "" {
+			fields = append(fields, key+"="+value)
+		}
+	}
+	add("format", s.TimeFormat)
+	if s.Sensitive {
+		fields = append(fields, "sensitive")
+	}
+	add("min", s.Min.String())
+	add("max", s.Max.String())
+	if p.service.enums {
+		add("enum", strings.Join(s.Enum, "|"))
+	}
+	add("pattern", s.Pattern)
+	return fields
+}
+
+func refFields(r *ref) []string {
+	return []string{"at=" + r.Location, "wire=" + r.LocationName, "query=" + r.QueryName, "format=" + r.TimeFormat,
+		mark(r.Flattened, "flattened"), mark(r.JSONValue, "jsonvalue")}
+}
+
+func mark(set bool, name string) string {
+	if set {
+		return name
+	}
+	return ""
+}
+
