@@ -1,0 +1,209 @@
+// Package blobs keeps code packages as files named by the SHA-256 of their
+// content, in one folder that one server owns.
+package blobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// What a Dir's methods answer besides faults of the disk.
+var (
+	ErrTooLarge = errors.New("blobs: content over the limit")
+	ErrNotFound = errors.New("blobs: no such content")
+	ErrName     = errors.New("blobs: not the hexadecimal SHA-256 of anything")
+	ErrCorrupt  = errors.New("blobs: content does not match its name")
+)
+
+const tempPrefix = "upload-"
+
+var nameForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// Dir is a folder of blobs. Its methods may be called at once.
+type Dir struct{ path string }
+
+// Open makes the folder if need be and removes what interrupted uploads left.
+// Only the owner of the data folder may do so.
+func Open(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder of code packages: %w", err)
+	}
+	leftovers, err := filepath.Glob(filepath.Join(path, tempPrefix+"*"))
+	if err != nil {
+		return nil, fmt.Errorf("looking for interrupted uploads: %w", err)
+	}
+	for _, f := range leftovers {
+		if err := os.Remove(f); err != nil {
+			return nil, fmt.Errorf("removing an interrupted upload: %w", err)
+		}
+	}
+	return &Dir{path: path}, nil
+}
+
+// Put stores what r gives and returns its name and size, once it is durable.
+// More than limit bytes are ErrTooLarge. A failed Put leaves nothing behind.
+func (d *Dir) Put(ctx context.Context, r io.Reader, limit int64) (sha string, size int64, err error) {
+	f, err := os.CreateTemp(d.path, tempPrefix+"*") // mode 0600
+	if err != nil {
+		return "", 0, fmt.Errorf("storing a code package: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // it may be closed already
+			_ = os.Remove(f.Name())
+		}
+	}()
+	sum := sha256.New()
+	size, err = copyAtMost(ctx, io.MultiWriter(f, sum), r, limit)
+	if err != nil {
+		return "", 0, err
+	}
+	sha = hex.EncodeToString(sum.Sum(nil))
+	if err := d.publish(f, sha); err != nil {
+		return "", 0, fmt.Errorf("storing code package %s: %w", sha, err)
+	}
+	return sha, size, nil
+}
+
+// copyAtMost reads one byte more than the limit to tell a body at the limit from
+// one beyond it.
+func copyAtMost(ctx context.Context, w io.Writer, r io.Reader, limit int64) (int64, error) {
+	n, err := io.Copy(w, io.LimitReader(contextReader{ctx, r}, limit+1))
+	if err != nil {
+		return 0, fmt.Errorf("storing a code package: %w", err)
+	}
+	if n > limit {
+		return 0, fmt.Errorf("%w of %d bytes", ErrTooLarge, limit)
+	}
+	return n, nil
+}
+
+// publish makes the file durable under its name. Content that is there already
+// is replaced by the same content, which also heals a damaged file.
+func (d *Dir) publish(f *os.File, sha string) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), d.file(sha)); err != nil {
+		return err
+	}
+	return d.sync()
+}
+
+// Path is where the blob lies, for a reader that takes a path. It need not exist.
+func (d *Dir) Path(sha string) (string, error) {
+	if !nameForm.MatchString(sha) {
+		return "", fmt.Errorf("%w: %q", ErrName, sha)
+	}
+	return d.file(sha), nil
+}
+
+// Open gives the blob's file and size. The content is not verified: use Verify,
+// or compare while reading.
+func (d *Dir) Open(sha string) (*os.File, int64, error) {
+	path, err := d.Path(sha)
+	if err != nil {
+		return nil, 0, err
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, fmt.Errorf("%w: %s", ErrNotFound, sha)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("opening a code package: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		_ = f.Close() // only read
+		return nil, 0, fmt.Errorf("opening a code package: %w", err)
+	}
+	return f, info.Size(), nil
+}
+
+// Verify reads the whole blob and compares it with its name; a difference is
+// ErrCorrupt and names the file.
+func (d *Dir) Verify(ctx context.Context, sha string) error {
+	f, _, err := d.Open(sha)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, contextReader{ctx, f}); err != nil {
+		return fmt.Errorf("verifying a code package: %w", err)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != sha {
+		return fmt.Errorf("%w: %s holds content of SHA-256 %s", ErrCorrupt, f.Name(), got)
+	}
+	return nil
+}
+
+// Delete removes a blob; a missing one is no error.
+func (d *Dir) Delete(sha string) error {
+	path, err := d.Path(sha)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("deleting a code package: %w", err)
+	}
+	return d.sync()
+}
+
+// List gives the names of all blobs, sorted.
+func (d *Dir) List() ([]string, error) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return nil, fmt.Errorf("listing code packages: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) && nameForm.MatchString(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+func (d *Dir) file(sha string) string { return filepath.Join(d.path, sha) }
+
+// sync makes the folder's entries durable.
+func (d *Dir) sync() error {
+	f, err := os.Open(d.path)
+	if err != nil {
+		return fmt.Errorf("syncing the folder of code packages: %w", err)
+	}
+	err = f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("syncing the folder of code packages: %w", err)
+	}
+	return nil
+}
+
+// contextReader ends a long copy when the context ends.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(p)
+}

@@ -1,0 +1,3 @@
+// Package sqlite is the durable store of a single server: one SQLite file in the
+// data folder, written by one process.
+package sqlite
