@@ -77,7 +77,7 @@ type query struct {
 	todo     []stretch
 	best     found
 	ceiling  *Position // everything from here on is for later pages
-	finished *Position // where a run that stopped early stood
+	finished *Position // where a run that stopped early stood; lies before ceiling
 }
 
 func newQuery(g *group, f Filter) *query {
@@ -234,22 +234,22 @@ func (q *query) consider(rec record, stream string, p Position, message []byte) 
 		Position: p,
 	})
 	for q.best.overfull() {
-		q.ceiling = &heap.Pop(&q.best).(Found).Position
+		q.ceiling = new(heap.Pop(&q.best).(Found).Position)
 	}
 }
 
 func (q *query) page() Page {
 	events := q.best.events
+	if q.finished != nil { // what lies beyond may have neighbours that were not read
+		events = slices.DeleteFunc(events, func(e Found) bool { return q.compare(e.Position, *q.finished) > 0 })
+	}
 	slices.SortFunc(events, func(a, b Found) int { return q.compare(a.Position, b.Position) })
 	for i := range events {
 		events[i].ID = eventID(q.group.sum, events[i].Position)
 	}
-	p := Page{Events: events}
-	switch {
-	case q.ceiling != nil:
-		p.Next = &events[len(events)-1].Position
-	case q.finished != nil:
-		p.Next = q.finished
+	p := Page{Events: events, Next: q.finished}
+	if q.finished == nil && q.ceiling != nil {
+		p.Next = new(events[len(events)-1].Position)
 	}
 	return p
 }
