@@ -87,7 +87,21 @@ type Function struct {
 	CreatedWith  string            `json:"createdWith,omitempty"` // qualifier CreateFunction published: $LATEST stays Pending until it settles
 	Reserved     *int32            `json:"reserved,omitempty"`    // reserved concurrency; nil: none
 	Tags         map[string]string `json:"tags,omitempty"`
-	Deleting     bool              `json:"deleting,omitempty"`
+	Deleting     bool              `json:"deleting,omitempty"` // so are all its versions, whatever their rows say
+
+	Policies map[string]ResourcePolicy `json:"policies,omitempty"` // by qualifier; "": of the function itself
+}
+
+// ResourcePolicy says who besides the account may call a function or one qualifier of it.
+type ResourcePolicy struct {
+	RevisionID string            `json:"revisionId"`
+	Statements []PolicyStatement `json:"statements"` // in the order they were added
+}
+
+// PolicyStatement is one statement of a resource policy.
+type PolicyStatement struct {
+	ID       string `json:"id"`
+	Document string `json:"document"` // the statement as JSON
 }
 
 // Key is the function's store key below its table's prefix.
@@ -104,6 +118,7 @@ type Version struct {
 	Generation   int64           `json:"generation"`         // grows with each publish into the same qualifier; from 1
 	Previous     *FunctionConfig `json:"previous,omitempty"` // what the last Active generation ran, while a newer one is being brought up
 	PreviousGen  int64           `json:"previousGen,omitempty"`
+	Source       string          `json:"source,omitempty"` // hash of the $LATEST configuration it was published from
 	RevisionID   string          `json:"revisionId"`
 	LastModified time.Time       `json:"lastModified"`
 	Deleting     bool            `json:"deleting,omitempty"`

@@ -1,0 +1,35 @@
+package lambda
+
+import (
+	"context"
+	"time"
+)
+
+// Invoker runs one invocation on an environment of a version. When no slot is
+// free it answers Throttled().
+type Invoker interface {
+	Invoke(ctx context.Context, r InvokeRequest) (InvokeResult, error)
+}
+
+// InvokeRequest is one synchronous invocation whose target is resolved.
+type InvokeRequest struct {
+	VersionKey    string // store key of the version that runs it
+	FunctionKey   string // store key of its function
+	FunctionARN   string // as the caller named it
+	RequestID     string
+	Timeout       time.Duration
+	Payload       []byte // valid JSON
+	ClientContext []byte // decoded JSON; nil: none
+	TraceID       string // X-Amzn-Trace-Id as sent; empty: none
+	ContentType   string
+	Tail          bool   // the caller wants the end of the log
+	Reserved      *int32 // the function's reserved concurrency; nil: none
+}
+
+// InvokeResult is what the function answered.
+type InvokeResult struct {
+	Payload       []byte
+	FunctionError string // "" or "Unhandled"
+	ContentType   string
+	LogTail       []byte // the last 4 KiB of the log when Tail was asked for
+}
