@@ -14,6 +14,7 @@ type VPC struct {
 	DNSHostnames bool   `json:"dnsHostnames"`
 	UsageMetrics bool   `json:"usageMetrics"`
 	Default      bool   `json:"default,omitempty"`
+	DHCPOptions  string `json:"dhcpOptions,omitempty"` // dopt-…, or "default"; empty: the region's own
 	Tags         Tags   `json:"tags,omitempty"`
 }
 
@@ -88,6 +89,8 @@ type NetworkInterface struct {
 	AttachmentID  string   `json:"attachmentId,omitempty"`
 	Operator      string   `json:"operator,omitempty"` // managing service, e.g. scaler.lambda.amazonaws.com
 	Requester     string   `json:"requester,omitempty"`
+	PublicIP      string   `json:"publicIp,omitempty"`
+	NoSourceCheck bool     `json:"noSourceCheck,omitempty"`
 	Tags          Tags     `json:"tags,omitempty"`
 }
 

@@ -1,0 +1,5 @@
+// Package network is the arithmetic of virtual networks: regions and their
+// zones, address ranges, the choice of a free address, and EC2's resource ids.
+//
+// It is pure: values in, values out, no state and, save for NewID, no chance.
+package network

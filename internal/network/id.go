@@ -1,0 +1,60 @@
+package network
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// idDigits is the length of the part after the dash in an id of EC2.
+const idDigits = 17
+
+// NewID makes an id as EC2 does, such as vpc-0a1b2c3d4e5f67890 for prefix "vpc".
+func NewID(prefix string) string {
+	var b [9]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return format(prefix, b[:])
+}
+
+// DerivedID makes the id that belongs to the parts: the same one each time.
+func DerivedID(prefix string, parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return format(prefix, sum[:])
+}
+
+// format begins the digits with a zero, as all of EC2's long ids do.
+func format(prefix string, b []byte) string {
+	return prefix + "-0" + hex.EncodeToString(b)[:idDigits-1]
+}
+
+// MAC is the hardware address of the interface with this id, marked as locally
+// administered.
+func MAC(interfaceID string) string {
+	sum := sha256.Sum256([]byte(interfaceID))
+	return fmt.Sprintf("02:%02x:%02x:%02x:%02x:%02x", sum[0], sum[1], sum[2], sum[3], sum[4])
+}
+
+// PrivateName is the host name EC2 gives to a private IPv4 address.
+func PrivateName(region string, addr netip.Addr) string {
+	return "ip-" + strings.ReplaceAll(addr.String(), ".", "-") + "." + Domain(region)
+}
+
+// Domain is the domain of a region's private host names.
+func Domain(region string) string {
+	if region == "us-east-1" {
+		return "ec2.internal"
+	}
+	return region + ".compute.internal"
+}
+
+// PublicName is the host name EC2 gives to a public IPv4 address.
+func PublicName(region, addr string) string {
+	name := "ec2-" + strings.ReplaceAll(addr, ".", "-")
+	if region == "us-east-1" {
+		return name + ".compute-1.amazonaws.com"
+	}
+	return name + "." + region + ".compute.amazonaws.com"
+}
