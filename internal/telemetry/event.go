@@ -1,12 +1,12 @@
 package telemetry
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"math/big"
+	"strconv"
 	"strings"
-
-	"crypto/sha256"
 
 	"github.com/lamina-dev/lamina"
 )
@@ -14,18 +14,21 @@ import (
 // GroupKey names a log group: the unit of files, retention and deletion.
 type GroupKey struct {
 	lamina.Scope
-	Name string `json:"name"`
+	Name        string
+	Incarnation int64 // tells a group from an earlier one of the same name
 }
 
 func (k GroupKey) sum() [sha256.Size]byte {
-	return sha256.Sum256([]byte(strings.Join([]string{k.Account, k.Region, k.Name}, "\x00")))
+	return sha256.Sum256([]byte(strings.Join([]string{k.Account, k.Region, k.Name, strconv.FormatInt(k.Incarnation, 10)}, "\x00")))
 }
+
+const folderBytes = 16
 
 // folder is the name of the group's folder: a hash, since group names hold
 // slashes and may be longer than a file name.
 func (k GroupKey) folder() string {
 	sum := k.sum()
-	return hex.EncodeToString(sum[:16])
+	return hex.EncodeToString(sum[:folderBytes])
 }
 
 // Event is one line of a log. Times are milliseconds since the epoch, as on the wire.

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -198,6 +199,12 @@ func (l *Logs) deleteStream(key GroupKey, stream string) error {
 	return l.sync(g)
 }
 
+// isFolderName keeps retain away from what is not ours.
+func isFolderName(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == folderBytes
+}
+
 // deleteGroup runs on the owner. The folder is renamed first: a crash then
 // leaves all or nothing.
 func (l *Logs) deleteGroup(key GroupKey) error {
@@ -207,21 +214,69 @@ func (l *Logs) deleteGroup(key GroupKey) error {
 	if g != nil {
 		l.open.close(g)
 	}
-	dir := filepath.Join(l.dir, key.folder())
-	doomed := dir + "." + strconv.FormatInt(l.opts.Now().UnixNano(), 36) + deletedSuffix
-	err := os.Rename(dir, doomed)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("deleting a log group's files: %w", err)
+	doomed, err := l.doom(key.folder())
+	if err != nil {
+		return err
 	}
 	// Only now, so that no reader can load the folder anew in between.
 	l.mu.Lock()
 	delete(l.groups, key)
 	delete(l.drops, key)
 	l.mu.Unlock()
-	if err := os.RemoveAll(doomed); err != nil {
+	return l.removeDoomed(doomed)
+}
+
+// doom renames a group's folder to what removeLeftovers removes.
+func (l *Logs) doom(folder string) (string, error) {
+	dir := filepath.Join(l.dir, folder)
+	doomed := dir + "." + strconv.FormatInt(l.opts.Now().UnixNano(), 36) + deletedSuffix
+	if err := os.Rename(dir, doomed); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("deleting a log group's files: %w", err)
+	}
+	return doomed, nil
+}
+
+func (l *Logs) removeDoomed(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("removing a deleted group's files: %w", err)
 	}
 	return syncDir(l.dir)
+}
+
+// retain runs on the owner.
+func (l *Logs) retain(keys []GroupKey) error {
+	wanted := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		wanted[k.folder()] = true
+	}
+	entries, err := os.ReadDir(l.dir)
+	if err != nil {
+		return fmt.Errorf("listing the log folder: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if wanted[e.Name()] || !isFolderName(e.Name()) || l.inUse(e.Name()) {
+			continue
+		}
+		doomed, err := l.doom(e.Name())
+		if err == nil {
+			err = l.removeDoomed(doomed)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// inUse says whether the folder is that of a group which somebody has asked for.
+func (l *Logs) inUse(folder string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range l.groups {
+		if k.folder() == folder {
+			return true
+		}
+	}
+	return false
 }
 
 // sweep runs on the owner.

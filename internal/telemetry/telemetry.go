@@ -219,6 +219,12 @@ func (l *Logs) DeleteGroup(ctx context.Context, key GroupKey) error {
 	return l.ask(ctx, request{key: key, op: func() error { return l.deleteGroup(key) }})
 }
 
+// Retain removes the files of every group but the given ones: what a crash
+// between the deletion of a group object and that of its files has left.
+func (l *Logs) Retain(ctx context.Context, keys []GroupKey) error {
+	return l.ask(ctx, request{op: func() error { return l.retain(keys) }})
+}
+
 // Sweep removes segments of which every event has expired. Run does it by itself.
 func (l *Logs) Sweep(ctx context.Context) error {
 	return l.ask(ctx, request{op: l.sweep})

@@ -326,6 +326,29 @@ func TestManyGroupsShareFewFiles(t *testing.T) {
 	}
 }
 
+func TestRetainRemovesWhatNobodyOwns(t *testing.T) {
+	dir := t.TempDir()
+	l := start(t, dir, Options{})
+	kept, gone := groupF, groupF
+	gone.Incarnation = 1
+	for _, k := range []GroupKey{kept, gone} {
+		if err := l.Append(t.Context(), k, "a", lines(0, 1), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.stop()
+	l = start(t, dir, Options{})
+	if err := l.Retain(t.Context(), []GroupKey{kept}); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.all(t, Filter{}); len(got) != 1 {
+		t.Errorf("the wanted group has %q", got)
+	}
+	if page, err := l.Query(t.Context(), gone, Filter{}); err != nil || len(page.Events) != 0 {
+		t.Errorf("the unwanted group has %v, %v", page.Events, err)
+	}
+}
+
 func BenchmarkOffer(b *testing.B) {
 	l := start(b, b.TempDir(), Options{Now: time.Now})
 	event := []Event{{Timestamp: epoch.UnixMilli(), Message: strings.Repeat("m", 150)}}
