@@ -1,0 +1,2 @@
+// Package drivertest is the conformance suite of fleet drivers.
+package drivertest
