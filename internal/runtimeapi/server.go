@@ -2,58 +2,178 @@ package runtimeapi
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
 	"net"
+	"net/http"
+	"sync"
+	"time"
 )
 
+// maxPolls bounds the parked polls of one environment, as AWS's agent does.
+const maxPolls = 10_000
+
+// maxHeaderBytes leaves room for the X-Ray cause header, which may near 1 MiB.
+const maxHeaderBytes = 2 << 20
+
 // Server is the Runtime API of one execution environment.
-type Server struct{}
+type Server struct {
+	cfg   Config
+	http  *http.Server
+	ready chan struct{} // closed at the first poll
+	ended chan struct{} // closed by Fail and Close
+	// initFailed is closed once initErr is set.
+	initFailed chan struct{}
+
+	mu        sync.Mutex
+	phase     phase
+	draining  bool
+	idle      chan struct{} // closed by the last running call while draining
+	initErr   InitError
+	initPosts int
+	polls     list[poll] // parked, oldest first
+	waiting   list[call] // in flight without a worker, oldest first
+	calls     map[string]*call
+	inFlight  int // reserved, waiting and running, with the timed-out ones
+	nonce     [16]byte
+	seq       uint64
+}
+
+type phase int
+
+const (
+	phaseInit phase = iota
+	phaseReady
+	phaseInitFailed
+	phaseEnded
+)
 
 // New makes a Server; Serve makes it reachable.
-func New(cfg Config) *Server { return &Server{} }
+func New(cfg Config) *Server {
+	cfg.MaxConcurrency = max(cfg.MaxConcurrency, 1)
+	if cfg.Bridge == 0 {
+		cfg.Bridge = DefaultBridge
+	}
+	s := &Server{
+		cfg:        cfg,
+		ready:      make(chan struct{}),
+		ended:      make(chan struct{}),
+		initFailed: make(chan struct{}),
+		calls:      make(map[string]*call, cfg.MaxConcurrency),
+	}
+	rand.Read(s.nonce[:8])
+	s.http = &http.Server{Handler: s, MaxHeaderBytes: maxHeaderBytes, ConnContext: withConn}
+	return s
+}
 
 // Serve answers the runtime on l until ctx ends or Close; l is closed.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error { panic("todo") }
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	if err := s.http.Serve(l); err != http.ErrServerClosed {
+		return fmt.Errorf("serving the runtime API on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
 
 // Ready is closed at the runtime's first poll: init is complete.
-func (s *Server) Ready() <-chan struct{} { panic("todo") }
+func (s *Server) Ready() <-chan struct{} { return s.ready }
 
 // InitFailed is closed when the runtime posts /init/error before it was ready.
-func (s *Server) InitFailed() <-chan struct{} { panic("todo") }
+func (s *Server) InitFailed() <-chan struct{} { return s.initFailed }
 
 // InitError is the posted error; zero before InitFailed.
-func (s *Server) InitError() InitError { panic("todo") }
-
-// Reserve takes a slot, so that a body need not be read for a refused call.
-// Exactly one of the slot's Invoke and Release must follow.
-func (s *Server) Reserve() (Slot, error) { panic("todo") }
-
-// Invoke reserves and runs inv. An error means that nothing was handed over,
-// save ctx's own, after which the worker may still run and keeps its slot.
-func (s *Server) Invoke(ctx context.Context, inv *Invocation) (Result, error) { panic("todo") }
-
-// Slot is a reserved place for one invocation.
-type Slot struct{ s *Server }
-
-// Invoke is as Server.Invoke and uses up the slot.
-func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) { panic("todo") }
-
-// Release gives an unused slot back.
-func (sl Slot) Release() { panic("todo") }
+func (s *Server) InitError() InitError {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.initErr
+}
 
 // InFlight counts reserved and running invocations, timed-out ones included
 // until their worker answers.
-func (s *Server) InFlight() int { panic("todo") }
+func (s *Server) InFlight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inFlight
+}
 
 // Idle counts parked polls.
-func (s *Server) Idle() int { panic("todo") }
+func (s *Server) Idle() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.polls.n
+}
 
 // Fail ends the environment: the runtime process is gone. Every running
 // invocation fails with errorType and "RequestId: <id> Error: <message>"; the
 // first call wins.
-func (s *Server) Fail(errorType, message string) { panic("todo") }
+func (s *Server) Fail(errorType, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.end(func(c *call) Result {
+		return Result{
+			Status:      StatusFailed,
+			ErrorType:   errorType,
+			ContentType: typeJSON,
+			Body:        errorBody(errorType, "RequestId: "+c.inv.RequestID+" Error: "+message),
+			Duration:    time.Since(c.start),
+		}
+	})
+}
+
+// end fails what runs and releases the parked polls; s.mu is held.
+func (s *Server) end(fail func(*call) Result) {
+	if s.phase == phaseEnded {
+		return
+	}
+	s.phase = phaseEnded
+	close(s.ended)
+	for _, c := range s.calls {
+		switch c.state {
+		case callWaiting:
+			s.finish(c, outcome{err: ErrEnded})
+		case callTimedOut:
+			s.finish(c, outcome{})
+		default:
+			s.finish(c, outcome{res: fail(c)})
+		}
+	}
+}
 
 // Drain refuses new invocations and waits until none runs or ctx ends.
-func (s *Server) Drain(ctx context.Context) error { panic("todo") }
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	if s.inFlight == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	if s.idle == nil {
+		s.idle = make(chan struct{})
+	}
+	idle := s.idle
+	s.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for running invocations: %w", ctx.Err())
+	}
+}
 
-// Close releases parked polls with a closed connection and ends Serve.
-func (s *Server) Close() error { panic("todo") }
+// Close releases parked polls with a closed connection, fails what still runs
+// and ends Serve.
+func (s *Server) Close() error {
+	s.Fail("Client.ExecutionEnvironmentShutDown", "the execution environment was shut down")
+	return s.http.Close()
+}
+
+// newNonce makes an id that no other delivery of this environment has, in the
+// shape of a UUID; s.mu is held.
+func (s *Server) newNonce() string {
+	s.seq++
+	binary.BigEndian.PutUint64(s.nonce[8:], s.seq)
+	n := s.nonce
+	return fmt.Sprintf("%x-%x-%x-%x-%x", n[:4], n[4:6], n[6:8], n[8:10], n[10:])
+}

@@ -1,0 +1,238 @@
+package runtimeapi
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// call is one invocation on its way through the environment. Its fields are
+// guarded by Server.mu, save those set before it is shared.
+type call struct {
+	node     node[call] // in Server.waiting
+	inv      *Invocation
+	timeout  time.Duration
+	state    callState
+	nonce    string // of the current delivery
+	start    time.Time
+	timer    *time.Timer
+	abort    func()        // breaks off the reading of its answer
+	assigned chan struct{} // closed when a worker took it; nil if one did at once; set before c is shared
+	done     chan outcome  // one send, by finish or expire
+}
+
+type callState int
+
+const (
+	callWaiting   callState = iota // no worker yet
+	callRunning                    // handed to a worker
+	callAnswering                  // the worker's answer is being read
+	callTimedOut                   // the caller has its answer, the worker is still busy
+	callDone                       // out of the table
+)
+
+type outcome struct {
+	res Result
+	err error
+}
+
+// Slot is a reserved place for one invocation.
+type Slot struct{ s *Server }
+
+// Reserve takes a slot, so that a body need not be read for a refused call.
+// Exactly one of the slot's Invoke and Release must follow.
+func (s *Server) Reserve() (Slot, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.phase == phaseInit:
+		return Slot{}, ErrNotReady
+	case s.phase != phaseReady || s.draining:
+		return Slot{}, ErrEnded
+	case s.inFlight >= s.cfg.MaxConcurrency:
+		return Slot{}, ErrBusy
+	}
+	s.inFlight++
+	return Slot{s}, nil
+}
+
+// Release gives an unused slot back.
+func (sl Slot) Release() {
+	sl.s.mu.Lock()
+	defer sl.s.mu.Unlock()
+	sl.s.releaseSlot()
+}
+
+func (s *Server) releaseSlot() {
+	s.inFlight--
+	if s.inFlight == 0 && s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
+}
+
+// Invoke reserves and runs inv. An error means that nothing was handed over,
+// save ctx's own, after which the worker may still run and keeps its slot.
+// The server may still be sending inv.Body after an early return, so it must
+// never be reused.
+func (s *Server) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
+	sl, err := s.Reserve()
+	if err != nil {
+		return Result{}, err
+	}
+	return sl.Invoke(ctx, inv)
+}
+
+// Invoke is as Server.Invoke and uses up the slot.
+func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
+	s := sl.s
+	c, waits, err := s.admit(inv)
+	if err != nil {
+		return Result{}, err
+	}
+	if waits {
+		s.bridge(ctx, c)
+	}
+	select {
+	case o := <-c.done:
+		return o.res, o.err
+	case <-ctx.Done():
+		if s.withdraw(c) {
+			return Result{}, fmt.Errorf("waiting for a worker: %w", ctx.Err())
+		}
+		return Result{}, fmt.Errorf("waiting for the answer: %w", ctx.Err())
+	}
+}
+
+// admit enters inv into the table and gives it to the oldest parked poll, or
+// lets it wait for one.
+func (s *Server) admit(inv *Invocation) (c *call, waits bool, err error) {
+	c = &call{inv: inv, timeout: inv.Timeout, done: make(chan outcome, 1)}
+	c.node.value = c
+	if c.timeout <= 0 {
+		c.timeout = s.cfg.Timeout
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != phaseReady {
+		err = ErrEnded
+	} else if _, dup := s.calls[inv.RequestID]; dup {
+		err = ErrDuplicate
+	}
+	if err != nil {
+		s.releaseSlot()
+		return nil, false, err
+	}
+	s.calls[inv.RequestID] = c
+	if p := s.polls.pop(); p != nil {
+		s.assign(c, p)
+		return c, false, nil
+	}
+	c.assigned = make(chan struct{})
+	s.waiting.push(&c.node)
+	return c, true, nil
+}
+
+// assign starts c's clock and hands it to p; s.mu is held.
+func (s *Server) assign(c *call, p *poll) {
+	s.begin(c)
+	p.given <- c
+}
+
+// begin makes c a running call of some worker; s.mu is held.
+func (s *Server) begin(c *call) {
+	if c.state == callWaiting && c.assigned != nil {
+		close(c.assigned)
+	}
+	c.state, c.nonce, c.start = callRunning, s.newNonce(), time.Now()
+	if c.timer == nil {
+		c.timer = time.AfterFunc(c.timeout, func() { s.expire(c) })
+	} else {
+		c.timer.Reset(c.timeout)
+	}
+}
+
+// bridge waits a bounded time for a worker and withdraws c if none comes.
+func (s *Server) bridge(ctx context.Context, c *call) {
+	timer := time.NewTimer(max(s.cfg.Bridge, 0))
+	defer timer.Stop()
+	select {
+	case <-c.assigned:
+	case <-ctx.Done():
+	case <-timer.C:
+		s.withdraw(c)
+	}
+}
+
+// withdraw ends c as refused if no worker has it, and tells so.
+func (s *Server) withdraw(c *call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.state != callWaiting {
+		return false
+	}
+	s.finish(c, outcome{err: ErrBusy})
+	return true
+}
+
+// expire gives the caller its timeout. Nothing is killed, and the slot stays
+// taken until the worker answers; only a half-read answer is broken off.
+func (s *Server) expire(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.state != callRunning && c.state != callAnswering {
+		return
+	}
+	if c.state == callAnswering && c.abort != nil {
+		c.abort()
+	}
+	c.state = callTimedOut
+	c.done <- outcome{res: timeoutResult(c)}
+}
+
+// finish takes c out of the table, frees its slot and hands o to the caller
+// unless a timeout did; s.mu is held.
+func (s *Server) finish(c *call, o outcome) {
+	if c.state == callDone {
+		return
+	}
+	if c.state != callTimedOut {
+		c.done <- o
+	}
+	c.state = callDone
+	s.waiting.remove(&c.node)
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	delete(s.calls, c.inv.RequestID)
+	s.releaseSlot()
+}
+
+// undelivered takes back a call whose worker's connection broke before it had
+// the whole event: another parked worker gets it, else the caller may retry
+// elsewhere.
+func (s *Server) undelivered(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch c.state {
+	case callRunning:
+		if p := s.polls.pop(); p != nil {
+			s.assign(c, p)
+			return
+		}
+		s.finish(c, outcome{err: ErrBusy})
+	case callTimedOut:
+		s.finish(c, outcome{})
+	}
+}
+
+// timeoutResult is the exact answer of the service.
+func timeoutResult(c *call) Result {
+	return Result{
+		Status:      StatusTimeout,
+		ErrorType:   "Sandbox.Timedout",
+		ContentType: typeJSON,
+		Body:        errorBody("Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds", c.timeout.Seconds())),
+		Duration:    time.Since(c.start),
+	}
+}

@@ -1,0 +1,44 @@
+// Command testhandler is a real aws-lambda-go function for tests: it waits as
+// long as the event says and returns what it was given.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+type event struct {
+	Token   string `json:"token"`
+	SleepMs int    `json:"sleepMs"`
+	Fail    string `json:"fail"`
+	Exit    int    `json:"exit"`
+}
+
+type reply struct {
+	Token     string `json:"token"`
+	RequestID string `json:"requestId"`
+	ARN       string `json:"arn"`
+	LeftMs    int64  `json:"leftMs"`
+	PID       int    `json:"pid"`
+}
+
+func handle(ctx context.Context, e event) (reply, error) {
+	if e.Exit != 0 {
+		os.Exit(e.Exit)
+	}
+	deadline, _ := ctx.Deadline()
+	left := time.Until(deadline).Milliseconds()
+	time.Sleep(time.Duration(e.SleepMs) * time.Millisecond)
+	if e.Fail != "" {
+		return reply{}, errors.New(e.Fail)
+	}
+	lc, _ := lambdacontext.FromContext(ctx)
+	return reply{Token: e.Token, RequestID: lc.AwsRequestID, ARN: lc.InvokedFunctionArn, LeftMs: left, PID: os.Getpid()}, nil
+}
+
+func main() { lambda.Start(handle) }
