@@ -84,7 +84,7 @@ func (h *History) Head() int64 {
 func (h *History) Changed(prefix string, since int64) (rev int64, changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if since < h.floor {
+	if since < h.floor || since > h.head {
 		return 0, true
 	}
 	for i := len(h.events) - 1; i >= 0 && h.events[i].Revision > since; i-- {
