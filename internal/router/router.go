@@ -1,0 +1,263 @@
+// Package router is the invoke path: it finds an execution environment with a
+// free slot for one invocation, hands it over, and brings the answer back.
+//
+// It holds its routes in memory, installed by the controller, and touches no
+// store and no lock that all invocations share: with the control plane stalled,
+// known routes keep serving. Nothing queues here, save requests to ordinary
+// functions that wait for the environment being started for them.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// Texts of refusals. The 429's reason for managed instances is not known
+// publicly (lmi-service.md 11.1); both are chosen.
+const (
+	TextThrottled   = "Rate Exceeded."
+	ReasonThrottled = "ConcurrentInvocationLimitExceeded"
+	TextLost        = "The execution environment was lost while it ran the invocation."
+)
+
+// answerGrace is how long past the function's timeout an agent may take to say
+// so before the router gives the connection up.
+const answerGrace = 5 * time.Second
+
+// Endpoint is one environment that serves a version.
+type Endpoint struct {
+	EnvironmentID string
+	Addr          string // of its agent's invoke listener: unix:///path or tcp://host:port
+	Slots         int
+}
+
+// Request is one invocation of a resolved version.
+type Request struct {
+	VersionKey    string
+	RequestID     string
+	FunctionARN   string // as invoked, with its qualifier
+	TraceID       string
+	ClientContext string // JSON
+	TenantID      string
+	ContentType   string
+	Timeout       time.Duration // of the function
+	ColdStart     time.Duration // how long to wait for an environment to start; 0 for managed functions: a slot or 429 at once
+	Body          []byte
+}
+
+// Result is what the function, or its death, answered.
+type Result struct {
+	FunctionError bool   // X-Amz-Function-Error: Unhandled
+	ErrorType     string // e.g. Sandbox.Timedout
+	ContentType   string
+	Body          []byte
+	EnvironmentID string
+}
+
+// Router routes invocations. Its methods may be called from many goroutines.
+type Router struct {
+	targets sync.Map // version key → *target
+	demand  chan struct{}
+	pools   pools
+	running sync.WaitGroup
+	closed  atomic.Bool
+	stop    func() // closes stopped, once
+	stopped chan struct{}
+}
+
+// New makes a router without routes.
+func New() *Router {
+	stopped := make(chan struct{})
+	return &Router{
+		demand: make(chan struct{}, 1), pools: pools{dial: dial},
+		stopped: stopped, stop: sync.OnceFunc(func() { close(stopped) }),
+	}
+}
+
+// Install replaces the environments that serve a version. Running invocations
+// of those that are no longer listed go on.
+func (r *Router) Install(versionKey string, endpoints []Endpoint) {
+	r.target(versionKey).install(endpoints)
+}
+
+// Fail ends the waiting invocations of an ordinary function with the reason why
+// no environment comes.
+func (r *Router) Fail(versionKey, errorType, message string) {
+	r.target(versionKey).fail(&failure{errorType, message})
+}
+
+// Remove forgets a version.
+func (r *Router) Remove(versionKey string) {
+	if t, ok := r.targets.LoadAndDelete(versionKey); ok {
+		t.(*target).install(nil)
+	}
+}
+
+// Demand becomes readable when an invocation found no environment.
+func (r *Router) Demand() <-chan struct{} { return r.demand }
+
+// Load tells how busy a version is.
+func (r *Router) Load(versionKey string) Load {
+	t, ok := r.targets.Load(versionKey)
+	if !ok {
+		return Load{}
+	}
+	return t.(*target).load()
+}
+
+// Drain refuses new invocations and waits for the running ones, at most until ctx ends.
+func (r *Router) Drain(ctx context.Context) {
+	r.closed.Store(true)
+	done := make(chan struct{})
+	go func() { r.running.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		r.stop()
+	}
+	r.pools.close()
+}
+
+func (r *Router) target(key string) *target {
+	if t, ok := r.targets.Load(key); ok {
+		return t.(*target)
+	}
+	t, _ := r.targets.LoadOrStore(key, newTarget())
+	return t.(*target)
+}
+
+// Invoke runs one invocation to its end, whatever becomes of the caller: a sync
+// invocation is handed to a runtime at most once. The error is a *lamina.Error.
+func (r *Router) Invoke(ctx context.Context, req Request) (Result, error) {
+	if r.closed.Load() {
+		return Result{}, lamina.Errorf(lamina.CodeServiceNotRunning, "Lamina is stopping. Start it again with: lamina up")
+	}
+	r.running.Add(1)
+	defer r.running.Done()
+	t := r.target(req.VersionKey)
+	for range maxPasses {
+		installs := t.installs.Load()
+		res, err := r.pass(t, &req)
+		if !errors.Is(err, errNoSlot) {
+			return res, err
+		}
+		if req.ColdStart > 0 {
+			return r.coldStart(ctx, t, &req)
+		}
+		if installs == t.installs.Load() {
+			break
+		}
+	}
+	t.refused.Add(1)
+	r.nudge()
+	return Result{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonThrottled}
+}
+
+// maxPasses bounds how often routes that changed underneath are read again.
+const maxPasses = 3
+
+var errNoSlot = errors.New("no environment has a free slot")
+
+// coldStart waits for an environment of an ordinary function.
+func (r *Router) coldStart(ctx context.Context, t *target, req *Request) (Result, error) {
+	timer := time.NewTimer(req.ColdStart)
+	defer timer.Stop()
+	t.wait(1)
+	defer t.wait(-1)
+	began := t.failures()
+	for {
+		changed := t.changedChan()
+		res, err := r.pass(t, req)
+		if !errors.Is(err, errNoSlot) {
+			return res, err
+		}
+		if f := t.failedSince(began); f != nil {
+			return f.result(req.RequestID), nil
+		}
+		r.nudge()
+		select {
+		case <-changed:
+		case <-timer.C:
+			return failure{"Sandbox.Timedout", fmt.Sprintf("No execution environment started within %v. Ask for the reason with: lamina doctor", req.ColdStart)}.result(req.RequestID), nil
+		case <-ctx.Done():
+			return Result{}, lamina.Errorf(lamina.CodeServiceException, "The caller went away before an execution environment had started.")
+		case <-r.stopped:
+			return Result{}, lamina.Errorf(lamina.CodeServiceNotRunning, "Lamina is stopping.")
+		}
+	}
+}
+
+// pass tries two random environments, the less loaded first, then every other
+// one with room. errNoSlot means nothing has run.
+func (r *Router) pass(t *target, req *Request) (Result, error) {
+	envs := *t.envs.Load()
+	for e := range choices(envs) {
+		if !e.acquire() {
+			continue
+		}
+		res, err := r.send(e, req)
+		t.release(e)
+		if !errors.Is(err, errNoSlot) {
+			return res, err
+		}
+	}
+	return Result{}, errNoSlot
+}
+
+func (r *Router) nudge() {
+	select {
+	case r.demand <- struct{}{}:
+	default:
+	}
+}
+
+// send hands one invocation to an environment. errNoSlot: it was not handed over.
+func (r *Router) send(e *endpoint, req *Request) (Result, error) {
+	conn, err := r.pools.get(e.addr)
+	if err != nil {
+		return Result{}, errNoSlot // the agent is gone or full; its death reaches the controller by itself
+	}
+	in := wire.Invoke{
+		EnvironmentID: e.id, RequestID: req.RequestID, FunctionARN: req.FunctionARN, TraceID: req.TraceID,
+		ClientContext: req.ClientContext, TenantID: req.TenantID, ContentType: req.ContentType,
+		Timeout: req.Timeout, Body: req.Body,
+	}
+	deadline := time.Now().Add(req.Timeout + answerGrace)
+	if err := conn.SetDeadline(deadline); err != nil {
+		conn.Close()
+		return Result{}, errNoSlot
+	}
+	if err := wire.WriteInvoke(conn.w, &in); err != nil {
+		conn.Close()
+		return Result{}, errNoSlot // an agent acts only on whole invocations
+	}
+	res, body, err := conn.answer()
+	if err != nil {
+		conn.Close()
+		return Result{}, &lamina.Error{Code: lamina.CodeServiceException, Message: TextLost, Cause: err}
+	}
+	r.pools.put(conn)
+	if res.Outcome.Refused() {
+		return Result{}, errNoSlot
+	}
+	return Result{
+		FunctionError: res.Outcome != wire.OutcomeOK, ErrorType: res.ErrorType,
+		ContentType: res.ContentType, Body: body, EnvironmentID: e.id,
+	}, nil
+}
+
+func dial(addr string) (net.Conn, error) {
+	network, address, err := wire.SplitAddr(addr)
+	if err != nil {
+		return nil, err
+	}
+	return net.DialTimeout(network, address, time.Second)
+}

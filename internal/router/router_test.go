@@ -1,0 +1,187 @@
+package router
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// agent answers invocations on a unix socket as a real one does, with handle as the runtime.
+func agent(t *testing.T, handle func(*wire.Invoke) (wire.Result, []byte)) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	ended := make(chan struct{})
+	t.Cleanup(func() { l.Close(); close(ended); serving.Wait() })
+	serving.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { serve(c, handle) })
+			serving.Go(func() { <-ended; c.Close() })
+		}
+	})
+	return "unix://" + path
+}
+
+func serve(c net.Conn, handle func(*wire.Invoke) (wire.Result, []byte)) {
+	defer c.Close()
+	r, w := bufio.NewReader(c), bufio.NewWriter(c)
+	for {
+		in, err := wire.ReadInvoke(r, 8<<20)
+		if err != nil {
+			return
+		}
+		res, body := handle(in)
+		if err := errors.Join(wire.WriteResult(w, res), wire.WriteChunk(w, body), wire.EndBody(w, false)); err != nil {
+			return
+		}
+	}
+}
+
+func echo(in *wire.Invoke) (wire.Result, []byte) {
+	return wire.Result{Outcome: wire.OutcomeOK, ContentType: "application/json"}, in.Body
+}
+
+func newRouter(t *testing.T) *Router {
+	r := New()
+	t.Cleanup(func() { r.Drain(t.Context()) })
+	return r
+}
+
+func TestEachRequestGetsItsOwnAnswer(t *testing.T) {
+	r := newRouter(t)
+	r.Install("v", []Endpoint{{"e1", agent(t, echo), 64}, {"e2", agent(t, echo), 64}})
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			want := fmt.Sprintf(`{"n":%d}`, i)
+			res, err := r.Invoke(t.Context(), Request{VersionKey: "v", RequestID: fmt.Sprint(i), Timeout: time.Second, Body: []byte(want)})
+			if err != nil || string(res.Body) != want {
+				t.Errorf("got %s, %v; want %s", res.Body, err, want)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOneMoreThanTheSlotsIsRefusedAtOnce(t *testing.T) {
+	release := make(chan struct{})
+	var running atomic.Int64
+	hold := func(in *wire.Invoke) (wire.Result, []byte) {
+		running.Add(1)
+		<-release
+		return echo(in)
+	}
+	r := newRouter(t)
+	r.Install("v", []Endpoint{{"e1", agent(t, hold), 2}, {"e2", agent(t, hold), 2}})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if _, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Minute}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for running.Load() < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	_, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Minute})
+	if lamina.ErrorCode(err) != lamina.CodeTooManyRequests {
+		t.Errorf("fifth call: %v", err)
+	}
+	if l := r.Load("v"); l.InFlight != 4 || l.Refused != 1 {
+		t.Errorf("load %+v", l)
+	}
+	close(release)
+	wg.Wait()
+}
+
+func TestRefusingAgentSendsTheInvocationElsewhere(t *testing.T) {
+	busy := func(*wire.Invoke) (wire.Result, []byte) { return wire.Result{Outcome: wire.OutcomeBusy}, nil }
+	r := newRouter(t)
+	r.Install("v", []Endpoint{{"e1", agent(t, busy), 16}, {"e2", agent(t, echo), 16}, {"e3", "unix:///nowhere.sock", 16}})
+	for range 50 {
+		res, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second, Body: []byte("1")})
+		if err != nil || res.EnvironmentID != "e2" {
+			t.Fatalf("got %+v, %v", res, err)
+		}
+	}
+}
+
+func TestAnAgentThatDiesMidwayIsNotTriedElsewhere(t *testing.T) {
+	var calls atomic.Int64
+	path := filepath.Join(t.TempDir(), "a.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = wire.ReadInvoke(bufio.NewReader(c), 1<<20)
+		c.Close()
+	})
+	count := func(in *wire.Invoke) (wire.Result, []byte) { calls.Add(1); return echo(in) }
+	r := newRouter(t)
+	r.Install("v", []Endpoint{{"dies", "unix://" + path, 1}})
+	_, err = r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second})
+	r.Install("v", []Endpoint{{"lives", agent(t, count), 1}})
+	if lamina.ErrorCode(err) != lamina.CodeServiceException || calls.Load() != 0 {
+		t.Errorf("got %v, %d calls elsewhere", err, calls.Load())
+	}
+}
+
+func TestColdStartWaitsForTheRoute(t *testing.T) {
+	r := newRouter(t)
+	addr := agent(t, echo)
+	var wg sync.WaitGroup
+	for i := range 5 {
+		wg.Go(func() {
+			res, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second, ColdStart: time.Minute, Body: fmt.Append(nil, i)})
+			if err != nil || string(res.Body) != fmt.Sprint(i) {
+				t.Errorf("got %s, %v", res.Body, err)
+			}
+		})
+	}
+	<-r.Demand()
+	for r.Load("v").Waiting < 5 {
+		time.Sleep(time.Millisecond)
+	}
+	r.Install("v", []Endpoint{{"e1", addr, 1}}) // one slot serves all five in turn
+	wg.Wait()
+}
+
+func TestColdStartFailureReachesTheCaller(t *testing.T) {
+	r := newRouter(t)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		res, err := r.Invoke(t.Context(), Request{VersionKey: "v", RequestID: "id", Timeout: time.Second, ColdStart: time.Minute})
+		if err != nil || !res.FunctionError || res.ErrorType != "Runtime.ImportModuleError" {
+			t.Errorf("got %+v, %v", res, err)
+		}
+	})
+	<-r.Demand()
+	r.Fail("v", "Runtime.ImportModuleError", "Unable to import module 'app'")
+	wg.Wait()
+}
