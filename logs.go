@@ -1,6 +1,11 @@
 package lamina
 
-import "time"
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"time"
+)
 
 // LogGroup is a CloudWatch Logs log group. Its events live in telemetry's
 // segment files, never here.
@@ -41,7 +46,24 @@ func (s LogStream) ARN() string {
 	return LogGroup{Scope: s.Scope, Name: s.Group}.ARN() + ":log-stream:" + s.Name
 }
 
-// Key is the stream's place in its table: account/region/group:name.
+// Key is the stream's place in its table: account/region/group:name. A name too
+// long for a key, or not fit for one, is there by its beginning and its hash.
 func (s LogStream) Key() string {
-	return LogGroup{Scope: s.Scope, Name: s.Group}.StreamPrefix() + s.Name
+	return LogGroup{Scope: s.Scope, Name: s.Group}.StreamPrefix() + streamKeyPart(s.Name)
+}
+
+// Names up to keyName bytes stand in a key as they are; a hashed one is longer
+// than that, so that the two never meet.
+const (
+	keyName      = 256
+	keyNameStart = 200
+)
+
+func streamKeyPart(name string) string {
+	if len(name) <= keyName && !strings.Contains(name, "\x00") {
+		return name
+	}
+	start := strings.ToValidUTF8(strings.ReplaceAll(name, "\x00", ""), "")
+	start = strings.ToValidUTF8(start[:min(len(start), keyNameStart)], "")
+	return fmt.Sprintf("%s#%0*x", start, keyName-len(start), sha256.Sum256([]byte(name)))
 }
