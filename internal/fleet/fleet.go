@@ -1,0 +1,311 @@
+// Package fleet is the life cycle of managed instances and the sessions of their
+// agents. It launches what it is told to launch, never beyond a provider's vCPU
+// cap, keeps a durable record of each instance so that none can leak, notices
+// death, and holds the in-memory picture of which environments run where.
+//
+// What to launch and where environments go is decided by the controller.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/fleet/driver"
+	"github.com/lamina-dev/lamina/internal/store/tables"
+	"github.com/lamina-dev/lamina/internal/store/view"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+const (
+	joinLimit   = 15 * time.Second // from launch to the agent's Hello (chosen)
+	adoptLimit  = 10 * time.Second // a recorded instance counts as present for so long after a start (DESIGN.md 9)
+	recordsKept = time.Hour        // ended instances stay visible in DescribeInstances, as on EC2
+	retryPause  = 500 * time.Millisecond
+)
+
+// LogSink takes the log lines of environments. It must not block.
+type LogSink interface {
+	Ingest(scope lamina.Scope, group, stream string, events []wire.LogEvent)
+}
+
+// Packages opens code packages by their SHA-256.
+type Packages interface {
+	Package(sha string) (io.ReadCloser, error)
+}
+
+// Config is what a fleet works with.
+type Config struct {
+	View       *view.View
+	Tables     tables.Fleet
+	Subnets    *view.Table[lamina.Subnet]
+	Interfaces *view.Table[lamina.NetworkInterface]
+	// NewInterface chooses an address of the subnet that none of used has; false: none is free.
+	NewInterface func(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool)
+	Driver       driver.Driver
+	Settings     driver.Settings
+	ServerAddr   string        // where agents find this server
+	Orphan       time.Duration // how long an agent lives without a server
+	Logs         LogSink
+	Packages     Packages
+	Clock        lamina.Clock
+	Log          *slog.Logger
+}
+
+// Fleet is all instances of this server.
+type Fleet struct {
+	cfg   Config
+	epoch int64
+	nudge chan struct{}
+	begin time.Time
+
+	mu      sync.Mutex
+	members map[string]*member // by instance id; ended ones leave
+	work    *errgroup.Group    // owns one goroutine per member, and the sessions
+	ctx     context.Context    //nolint:containedctx // the fleet's own life, set by Run
+}
+
+// Member is a snapshot of one instance that counts.
+type Member struct {
+	lamina.Instance
+	Joined       bool
+	Undecided    bool // recorded by an earlier server and not yet rejoined or found gone
+	Ending       bool
+	InvokeAddr   string
+	Assigned     []wire.EnvironmentSpec            // what it should run
+	Environments map[string]wire.EnvironmentStatus // what it says it runs
+}
+
+// New makes a fleet; Open loads its records.
+func New(cfg Config) *Fleet {
+	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), members: map[string]*member{}}
+}
+
+// Changed becomes readable whenever a Member changed.
+func (f *Fleet) Changed() <-chan struct{} { return f.nudge }
+
+func (f *Fleet) changed() {
+	select {
+	case f.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Members is a snapshot of all instances that count, by id.
+func (f *Fleet) Members() map[string]Member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := make(map[string]Member, len(f.members))
+	for id, m := range f.members {
+		out[id] = m.snapshot()
+	}
+	return out
+}
+
+// Run adopts the recorded instances and follows all until ctx ends; they are left running then.
+func (f *Fleet) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	f.mu.Lock()
+	f.work, f.ctx, f.begin = g, ctx, f.cfg.Clock()
+	f.mu.Unlock()
+	g.Go(func() error { return f.cfg.Driver.Run(ctx) })
+	g.Go(func() error { return f.followGone(ctx) })
+	g.Go(func() error { return f.forgetRecords(ctx) })
+	if err := f.adopt(ctx); err != nil {
+		return errors.Join(err, g.Wait())
+	}
+	return g.Wait()
+}
+
+// adopt takes over what an earlier server left, and ends what has no record.
+func (f *Fleet) adopt(ctx context.Context) error {
+	known := map[string]bool{}
+	for row := range f.cfg.Tables.Instances.All() {
+		if row.Value.Ended() {
+			continue
+		}
+		known[row.Value.ID] = true
+		f.follow(newMember(row.Value, true))
+	}
+	found, err := f.cfg.Driver.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list the driver's instances: %w", err)
+	}
+	for _, one := range found {
+		if known[one.ID] {
+			continue
+		}
+		if err := f.cfg.Driver.Terminate(ctx, one.ID, one.Handle); err != nil {
+			return fmt.Errorf("end unrecorded instance %s: %w", one.ID, err)
+		}
+	}
+	f.changed()
+	return nil
+}
+
+// Launch records a new instance under the provider's cap and starts it. The
+// instance carries id, type, size, zone and subnet; an empty subnet gets no
+// address (the hidden fleet). Refusals are *lamina.Errors with a state reason code.
+func (f *Fleet) Launch(ctx context.Context, p lamina.CapacityProvider, inst lamina.Instance) error {
+	inst.State, inst.LaunchedAt = lamina.InstancePending, f.cfg.Clock()
+	inst.Token = newToken()
+	if _, err := f.cfg.View.Update(ctx, func(tx *view.Tx) error { return f.record(tx, p, &inst) }); err != nil {
+		return fmt.Errorf("record instance %s: %w", inst.ID, err)
+	}
+	f.follow(newMember(inst, false))
+	f.changed()
+	return nil
+}
+
+// record is DESIGN.md 13's one batch: the allocation, the address, the instance.
+func (f *Fleet) record(tx *view.Tx, p lamina.CapacityProvider, inst *lamina.Instance) error {
+	alloc, ok := f.cfg.Tables.Allocations.At(tx).Get(p.Key())
+	if alloc.Value.VCPUs+inst.VCPUs > p.MaxVCPU() {
+		return lamina.Errorf(lamina.ReasonVCPULimit, lamina.TextVCPULimit)
+	}
+	if ok {
+		tx.Guard(f.cfg.Tables.Allocations.AtRevision(alloc))
+	} else {
+		tx.Guard(f.cfg.Tables.Allocations.Absent(p.Key()))
+	}
+	if inst.SubnetID != "" {
+		if err := f.address(tx, p, inst); err != nil {
+			return err
+		}
+	}
+	return tx.Do(
+		f.cfg.Tables.Allocations.Put(p.Key(), lamina.Allocation{VCPUs: alloc.Value.VCPUs + inst.VCPUs}),
+		f.cfg.Tables.Instances.Put(inst.Key(), *inst),
+	)
+}
+
+func (f *Fleet) address(tx *view.Tx, p lamina.CapacityProvider, inst *lamina.Instance) error {
+	subnet, ok := f.cfg.Subnets.At(tx).Get(lamina.Key(inst.Account, inst.Region, inst.SubnetID))
+	if !ok {
+		return lamina.Errorf(lamina.ReasonInvalidSubnet, "The subnet %s of capacity provider %s does not exist any more.", inst.SubnetID, p.Name)
+	}
+	prefix := subnet.Key + "/"
+	var used []lamina.NetworkInterface
+	for row := range f.cfg.Interfaces.At(tx).Scan(prefix) {
+		used = append(used, row.Value)
+	}
+	eni, ok := f.cfg.NewInterface(subnet.Value, used)
+	if !ok {
+		return lamina.Errorf(lamina.ReasonNoAddresses, "Subnet %s has no free IP addresses left.", inst.SubnetID)
+	}
+	eni.GroupIDs, eni.InstanceID = p.SecurityGroupIDs, inst.ID
+	eni.Operator, eni.Description = Operator, "AWS Lambda managed instance "+inst.ID
+	if p.PropagateTags != nil {
+		eni.Tags = maps.Clone(lamina.Tags(p.PropagateTags.Explicit))
+	}
+	inst.VPCID, inst.InterfaceID, inst.PrivateIP = subnet.Value.VPCID, eni.ID, eni.PrivateIP
+	tx.Guard(f.cfg.Interfaces.PrefixUnchanged(prefix, tx.Revision()))
+	return tx.Do(f.cfg.Interfaces.Put(eni.Key(), eni))
+}
+
+// Operator is who manages instances and their interfaces (lmi-service.md 2.3).
+const Operator = "scaler.lambda.amazonaws.com"
+
+// End shuts an instance down; running invocations may finish within grace.
+func (f *Fleet) End(id, reason string, grace time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.members[id]; m != nil {
+		m.endLocked(reason, grace)
+	}
+}
+
+// Shutdown ends every instance and waits until all are gone or ctx ends.
+func (f *Fleet) Shutdown(ctx context.Context, grace time.Duration) error {
+	f.mu.Lock()
+	for _, m := range f.members {
+		m.endLocked("the server stops", grace)
+	}
+	f.mu.Unlock()
+	for {
+		f.mu.Lock()
+		left := slices.Sorted(maps.Keys(f.members))
+		f.mu.Unlock()
+		if len(left) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("instances still ending: %v: %w", left, context.Cause(ctx))
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// Assign tells an instance everything it should run.
+func (f *Fleet) Assign(id string, specs []wire.EnvironmentSpec) {
+	f.mu.Lock()
+	m := f.members[id]
+	if m == nil {
+		f.mu.Unlock()
+		return
+	}
+	m.assigned, m.told = specs, true
+	m.generation++
+	conn, msg := m.conn, f.assignments(m)
+	f.mu.Unlock()
+	if conn != nil {
+		f.send(conn, id, wire.KindAssignments, msg)
+	}
+}
+
+func (f *Fleet) assignments(m *member) wire.Assignments {
+	return wire.Assignments{Epoch: f.epoch, Generation: m.generation, Environments: m.assigned}
+}
+
+// send ends the session when the agent does not take the frame; it will dial again.
+func (f *Fleet) send(conn *wire.Conn, id string, kind wire.Kind, msg any) {
+	if err := conn.Send(kind, msg); err != nil {
+		f.cfg.Log.Warn("agent session lost", "instance", id, "error", err)
+		conn.Close()
+	}
+}
+
+func (f *Fleet) followGone(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case id := <-f.cfg.Driver.Gone():
+			f.mu.Lock()
+			if m := f.members[id]; m != nil {
+				m.goneLocked()
+			}
+			f.mu.Unlock()
+		}
+	}
+}
+
+func (f *Fleet) forgetRecords(ctx context.Context) error {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		for row := range f.cfg.Tables.Instances.All() {
+			if !row.Value.Ended() || f.cfg.Clock().Sub(row.Value.EndedAt) < recordsKept {
+				continue
+			}
+			if _, err := f.cfg.View.Update(ctx, func(tx *view.Tx) error { return tx.Do(f.cfg.Tables.Instances.Delete(row.Key)) }); err != nil {
+				f.cfg.Log.Warn("ended instance stays recorded", "instance", row.Value.ID, "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// helloLimit bounds the time to the first frame of a connection.
+const helloLimit = 5 * time.Second
+
+// Serve accepts agents until ctx ends and closes the listener then.
+func (f *Fleet) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		c, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept agents: %w", err)
+		}
+		f.work.Go(func() error { f.serveConn(ctx, wire.NewConn(c)); return nil })
+	}
+}
+
+func (f *Fleet) serveConn(ctx context.Context, conn *wire.Conn) {
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := conn.SetReadDeadline(time.Now().Add(helloLimit)); err != nil {
+		return
+	}
+	kind, body, err := conn.Receive()
+	if err != nil {
+		return
+	}
+	switch kind {
+	case wire.KindHello:
+		err = f.session(conn, body)
+	case wire.KindBlobRequest:
+		err = f.sendPackage(conn, body)
+	default:
+		err = fmt.Errorf("first frame is of kind %d", kind)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+		f.cfg.Log.Warn("agent connection ended", "error", err)
+	}
+}
+
+// session follows one agent until its connection ends.
+func (f *Fleet) session(conn *wire.Conn, body []byte) error {
+	hello, err := wire.Decode[wire.Hello](body)
+	if err != nil {
+		return err
+	}
+	m, refused := f.admit(conn, hello)
+	if err := conn.Send(wire.KindWelcome, wire.Welcome{Refused: refused, Orphan: f.cfg.Orphan}); err != nil {
+		return err
+	}
+	if refused != "" {
+		return fmt.Errorf("agent of instance %s refused: %s", hello.InstanceID, refused)
+	}
+	defer f.leave(m, conn)
+	f.mu.Lock()
+	told, msg := m.told, f.assignments(m)
+	f.mu.Unlock()
+	if told {
+		if err := conn.Send(wire.KindAssignments, msg); err != nil {
+			return err
+		}
+	}
+	f.changed()
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	for {
+		kind, body, err := conn.Receive()
+		if err != nil {
+			return err
+		}
+		if err := f.heard(m, kind, body); err != nil {
+			return err
+		}
+	}
+}
+
+// admit checks who dials and takes over what already runs there.
+func (f *Fleet) admit(conn *wire.Conn, h wire.Hello) (*member, string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := f.members[h.InstanceID]
+	switch {
+	case m == nil || m.ending:
+		return nil, "the instance is not part of this fleet any more"
+	case h.Token != m.inst.Token:
+		return nil, "wrong token"
+	case h.Protocol != wire.ProtocolVersion:
+		m.endLocked("its agent is of another version", 0)
+		return nil, fmt.Sprintf("the agent speaks protocol %d, the server %d", h.Protocol, wire.ProtocolVersion)
+	}
+	if m.conn != nil {
+		m.conn.Close()
+	}
+	m.conn, m.addr = conn, h.InvokeAddr
+	m.setEnvironments(h.Environments)
+	if !m.told {
+		m.assigned = nil
+		for _, e := range h.Environments {
+			if e.Spec != nil {
+				m.assigned = append(m.assigned, *e.Spec)
+			}
+		}
+	}
+	if !m.everJoined {
+		m.everJoined = true
+		close(m.joined)
+	}
+	return m, ""
+}
+
+func (m *member) setEnvironments(list []wire.EnvironmentStatus) {
+	m.envs = make(map[string]wire.EnvironmentStatus, len(list))
+	for _, e := range list {
+		e.Spec = nil
+		m.envs[e.ID] = e
+	}
+}
+
+// leave keeps the member: the agent may dial again, and only the driver says gone.
+func (f *Fleet) leave(m *member, conn *wire.Conn) {
+	f.mu.Lock()
+	if m.conn == conn {
+		m.conn = nil
+	}
+	f.mu.Unlock()
+	f.changed()
+}
+
+func (f *Fleet) heard(m *member, kind wire.Kind, body []byte) error {
+	switch kind {
+	case wire.KindReport:
+		report, err := wire.Decode[wire.Report](body)
+		if err != nil {
+			return err
+		}
+		f.mu.Lock()
+		m.setEnvironments(report.Environments)
+		f.mu.Unlock()
+		f.changed()
+	case wire.KindLogs:
+		batch, err := wire.Decode[wire.LogBatch](body)
+		if err != nil {
+			return err
+		}
+		if scope, group, stream, ok := f.logTarget(m, batch.EnvironmentID); ok {
+			f.cfg.Logs.Ingest(scope, group, stream, batch.Events)
+		}
+	default:
+		return fmt.Errorf("unexpected frame of kind %d", kind)
+	}
+	return nil
+}
+
+func (f *Fleet) logTarget(m *member, environment string) (scope lamina.Scope, group, stream string, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range m.assigned {
+		if e := &m.assigned[i]; e.ID == environment {
+			return m.inst.Scope, e.LogGroup, e.LogStream, true
+		}
+	}
+	return lamina.Scope{}, "", "", false
+}
+
+// chunk is how much of a package one frame carries.
+const chunk = 1 << 20
+
+func (f *Fleet) sendPackage(conn *wire.Conn, body []byte) error {
+	req, err := wire.Decode[wire.BlobRequest](body)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	m := f.members[req.InstanceID]
+	allowed := m != nil && m.inst.Token == req.Token
+	f.mu.Unlock()
+	if !allowed {
+		return conn.Send(wire.KindBlobChunk, wire.BlobChunk{Error: "the instance is not part of this fleet"})
+	}
+	file, err := f.cfg.Packages.Package(req.SHA256)
+	if err != nil {
+		return conn.Send(wire.KindBlobChunk, wire.BlobChunk{Error: err.Error()})
+	}
+	defer file.Close()
+	buf := make([]byte, chunk)
+	for {
+		n, err := io.ReadFull(file, buf)
+		if n > 0 {
+			if err := conn.Send(wire.KindBlobChunk, wire.BlobChunk{Data: buf[:n]}); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return conn.Send(wire.KindBlobChunk, wire.BlobChunk{})
+		case err != nil:
+			return conn.Send(wire.KindBlobChunk, wire.BlobChunk{Error: err.Error()})
+		}
+	}
+}
