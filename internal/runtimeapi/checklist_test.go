@@ -604,7 +604,13 @@ func TestDrain(t *testing.T) {
 	w.event()
 	drained := make(chan error, 1)
 	go func() { drained <- e.Drain(t.Context()) }()
-	e.until("draining", func() bool { _, err := e.Reserve(); return errors.Is(err, ErrEnded) })
+	e.until("draining", func() bool {
+		sl, err := e.Reserve()
+		if err == nil {
+			sl.Release()
+		}
+		return errors.Is(err, ErrEnded)
+	})
 	w.respond("a", "x")
 	<-c
 	if err := <-drained; err != nil {
