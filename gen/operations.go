@@ -11,14 +11,14 @@ import (
 type service struct {
 	name       string // of the model file, of the Go package, and in the credential scope
 	operations string
-	// enums tells whether the model's enum sets are checked. EC2's sets lag
-	// behind what EC2 takes (instance types), and its refusals are worded per
-	// operation.
-	enums bool
+	// unchecked names enums whose value sets are not in the table, because the
+	// service words the refusal itself; "*" is all of them. EC2's sets also lag
+	// behind what EC2 takes.
+	unchecked string
 }
 
 var served = []service{
-	{name: "lambda", enums: true, operations: `
+	{name: "lambda", unchecked: "Runtime", operations: `
 		*CapacityProvider *CapacityProviders PutFunctionScalingConfig GetFunctionScalingConfig
 		ListFunctionVersionsByCapacityProvider
 		CreateFunction GetFunction GetFunctionConfiguration ListFunctions UpdateFunctionCode
@@ -29,8 +29,8 @@ var served = []service{
 		ListAliases GetAlias CreateAlias UpdateAlias DeleteAlias GetFunctionEventInvokeConfig
 		ListFunctionEventInvokeConfigs ListEventSourceMappings ListProvisionedConcurrencyConfigs
 		GetProvisionedConcurrencyConfig ListLayers GetFunctionUrlConfig ListFunctionUrlConfigs`},
-	{name: "sts", enums: true, operations: `GetCallerIdentity AssumeRole GetSessionToken`},
-	{name: "iam", enums: true, operations: `
+	{name: "sts", operations: `GetCallerIdentity AssumeRole GetSessionToken`},
+	{name: "iam", operations: `
 		CreateRole GetRole ListRoles DeleteRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy
 		PutRolePolicy GetRolePolicy ListRolePolicies DeleteRolePolicy
 		CreatePolicy GetPolicy ListPolicies DeletePolicy CreatePolicyVersion GetPolicyVersion
@@ -43,12 +43,12 @@ var served = []service{
 		TagInstanceProfile UntagInstanceProfile ListInstanceProfileTags
 		CreateServiceLinkedRole DeleteServiceLinkedRole GetServiceLinkedRoleDeletionStatus
 		GetUser ListUsers ListAccountAliases`},
-	{name: "logs", enums: true, operations: `
+	{name: "logs", operations: `
 		CreateLogGroup DeleteLogGroup DescribeLogGroups CreateLogStream DeleteLogStream
 		DescribeLogStreams PutLogEvents GetLogEvents FilterLogEvents PutRetentionPolicy
 		DeleteRetentionPolicy TagResource UntagResource ListTagsForResource TagLogGroup
 		UntagLogGroup ListTagsLogGroup`},
-	{name: "ec2", operations: `
+	{name: "ec2", unchecked: "*", operations: `
 		DescribeAvailabilityZones DescribeRegions DescribeAccountAttributes
 		CreateVpc DeleteVpc DescribeVpcs ModifyVpcAttribute DescribeVpcAttribute DescribeVpcClassicLink*
 		CreateSubnet DeleteSubnet DescribeSubnets ModifySubnetAttribute

@@ -99,7 +99,7 @@ func (p *pack) shapeLines(b *strings.Builder, name string) {
 			"keywire="+s.Key.LocationName, "valuewire="+s.Value.LocationName, "min="+s.Min.String(), "max="+s.Max.String())
 	default:
 		if p.short(name) == name {
-			line(b, append([]string{s.Type, name}, p.scalarFields(s)...)...)
+			line(b, append([]string{s.Type, name}, p.scalarFields(name, s)...)...)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (p *pack) short(name string) string {
 	case "structure", "list", "map":
 		return name
 	}
-	if strings.Join(p.scalarFields(s), "") == "" {
+	if strings.Join(p.scalarFields(name, s), "") == "" {
 		return s.Type
 	}
 	return name
@@ -119,7 +119,7 @@ func (p *pack) short(name string) string {
 
 // scalarFields is everything about a scalar; the pattern comes last, since it
 // may hold anything.
-func (p *pack) scalarFields(s *shape) []string {
+func (p *pack) scalarFields(name string, s *shape) []string {
 	fields := []string{}
 	add := func(key, value string) {
 		if value != "" {
@@ -132,7 +132,7 @@ func (p *pack) scalarFields(s *shape) []string {
 	}
 	add("min", s.Min.String())
 	add("max", s.Max.String())
-	if p.service.enums {
+	if p.unchecked != "*" && p.unchecked != name {
 		add("enum", strings.Join(s.Enum, "|"))
 	}
 	add("pattern", s.Pattern)
@@ -150,4 +150,3 @@ func mark(set bool, name string) string {
 	}
 	return ""
 }
-

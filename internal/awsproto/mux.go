@@ -2,14 +2,19 @@ package awsproto
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"reflect"
+	"runtime/debug"
+	"sync"
 )
 
 // Config is what a Mux asks from its surroundings.
 type Config struct {
 	// Authenticate is called for every request before anything of it is
-	// dispatched. It returns the context the handler gets. Nil refuses all.
+	// dispatched; CallFrom(r.Context()) tells it what is being called. It
+	// returns the context the handler gets. Nil refuses all.
 	Authenticate func(r *http.Request, body []byte) (context.Context, error)
 	// WithRequestID puts the request's id where handlers look for it.
 	WithRequestID func(ctx context.Context, id string) context.Context
@@ -20,13 +25,145 @@ type Config struct {
 // Mux is the one front door: it finds service and operation of a request,
 // decodes, validates, calls the handler and encodes the answer.
 type Mux struct {
-	config Config
+	config   Config
+	services map[string]*served
+	names    []string // of services, in the order of registration
+}
+
+// served is a service with its registered operations.
+type served struct {
+	service *Service
+	entries map[string]*entry
+
+	once   sync.Once
+	routes *route
 }
 
 // NewMux makes a Mux without any operation.
-func NewMux(c Config) *Mux { return &Mux{config: c} }
+func NewMux(c Config) *Mux {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Mux{config: c, services: map[string]*served{}}
+}
+
+func (m *Mux) register(e *entry) {
+	s := m.services[e.service.Name]
+	if s == nil {
+		s = &served{service: e.service, entries: map[string]*entry{}}
+		m.services[e.service.Name] = s
+		m.names = append(m.names, e.service.Name)
+	}
+	if s.entries[e.name] != nil {
+		panic("awsproto: " + e.service.Name + "." + e.name + " is registered twice")
+	}
+	s.entries[e.name] = e
+}
+
+// table gives the service's table; its routes stand once it was asked for.
+func (s *served) table() *table {
+	t := s.service.read()
+	s.once.Do(func() {
+		s.routes = &route{}
+		if t.protocol != restJSON {
+			return
+		}
+		for name, e := range s.entries {
+			op := t.ops[name]
+			s.routes.add(op.method, op.uri, e)
+		}
+	})
+	return t
+}
 
 // ServeHTTP answers one AWS request.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, "not yet", http.StatusNotImplemented)
+	x := m.begin(w, r)
+	defer x.recover()
+	if err := x.serve(); err != nil {
+		x.fail(err)
+	}
+}
+
+// exchange is one request on its way to its answer.
+type exchange struct {
+	mux    *Mux
+	w      http.ResponseWriter
+	r      *http.Request
+	call   *Call
+	table  *table
+	served *served // nil: nobody knows yet
+	entry  *entry  // nil: unknown, or to be read from a form
+	params []param
+	body   []byte
+	form   *form
+}
+
+// serve does the steps of a request in their order.
+func (x *exchange) serve() error {
+	if err := x.readBody(); err != nil {
+		return err
+	}
+	ctx, err := x.authenticate()
+	if err != nil {
+		return err
+	}
+	if err := x.inflate(); err != nil {
+		return err
+	}
+	if x.table.protocol.xml() {
+		if err := x.readForm(); err != nil {
+			return err
+		}
+	}
+	if x.entry == nil {
+		return x.unknown()
+	}
+	in := reflect.New(x.entry.ready().in)
+	x.call.Operation = x.entry.name
+	if err := x.decode(in.Elem()); err != nil {
+		return err
+	}
+	if err := x.validate(in.Elem()); err != nil {
+		return err
+	}
+	out, err := x.entry.call(ctx, in)
+	if err != nil {
+		return err
+	}
+	x.answer(out)
+	return nil
+}
+
+// authenticate asks the one verifier. No verifier means no one gets in.
+func (x *exchange) authenticate() (context.Context, error) {
+	if x.mux.config.Authenticate == nil {
+		return nil, faultf(codeMissingToken, "Missing Authentication Token")
+	}
+	x.r = x.r.WithContext(withCall(x.r.Context(), x.call))
+	ctx, err := x.mux.config.Authenticate(x.r, x.body)
+	if err != nil {
+		return nil, err
+	}
+	if ctx == nil {
+		return nil, errors.New("the verifier accepted a request without a context")
+	}
+	if f := x.mux.config.WithRequestID; f != nil {
+		ctx = f(ctx, x.call.RequestID)
+	}
+	return ctx, nil
+}
+
+// recover answers for a handler that panicked.
+func (x *exchange) recover() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	x.mux.config.Log.Error("handler panicked", "service", x.call.Service, "operation", x.call.Operation,
+		"requestId", x.call.RequestID, "panic", p, "stack", string(debug.Stack()))
+	x.writeFault(x.internal())
 }

@@ -198,7 +198,7 @@ list	CapacityProvidersList	CapacityProvider	min=0	max=50
 string	CodeSigningConfigArn	min=0	max=200	pattern=arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:code-signing-config:csc-[a-z0-9]{17}
 string	CollectionName	min=1	max=57	pattern=(^(?!(system\x2e)))(^[_a-zA-Z0-9])([^$]*)
 list	CompatibleArchitectures	Architecture	min=0	max=2
-list	CompatibleRuntimes	Runtime	min=0	max=15
+list	CompatibleRuntimes	string	min=0	max=15
 structure	Concurrency
 .ReservedConcurrentExecutions	ReservedConcurrentExecutions
 structure	Cors
@@ -228,7 +228,7 @@ structure	CreateCapacityProviderResponse
 .CapacityProvider	CapacityProvider	required
 structure	CreateFunctionRequest
 .FunctionName	FunctionName	required
-.Runtime	Runtime
+.Runtime	string
 .Role	RoleArn	required
 .Handler	Handler
 .Code	FunctionCode	required
@@ -391,7 +391,7 @@ structure	FunctionCodeLocationError
 structure	FunctionConfiguration
 .FunctionName	NamespacedFunctionName
 .FunctionArn	NameSpacedFunctionArn
-.Runtime	Runtime
+.Runtime	string
 .Role	RoleArn
 .Handler	Handler
 .CodeSize	long
@@ -681,7 +681,7 @@ structure	ListFunctionsResponse
 .Functions	FunctionList
 structure	ListLayersRequest
 .CompatibleArchitecture	Architecture	at=querystring	wire=CompatibleArchitecture
-.CompatibleRuntime	Runtime	at=querystring	wire=CompatibleRuntime
+.CompatibleRuntime	string	at=querystring	wire=CompatibleRuntime
 .Marker	string	at=querystring	wire=Marker
 .MaxItems	MaxLayerListItems	at=querystring	wire=MaxItems
 structure	ListLayersResponse
@@ -803,7 +803,6 @@ structure	ResolvedS3Object
 string	ResourceArn	min=0	max=10000	pattern=(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()
 integer	RetentionPeriodInDays	min=1	max=90
 string	RoleArn	min=0	max=10000	pattern=arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+
-string	Runtime	enum=nodejs|nodejs4.3|nodejs6.10|nodejs8.10|nodejs10.x|nodejs12.x|nodejs14.x|nodejs16.x|nodejs18.x|nodejs20.x|nodejs22.x|nodejs24.x|java8|java8.al2|java11|java17|java21|java25|python2.7|python3.6|python3.7|python3.8|python3.9|python3.10|python3.11|python3.12|python3.13|python3.14|dotnetcore1.0|dotnetcore2.0|dotnetcore2.1|dotnetcore3.1|dotnet6|dotnet8|dotnet10|nodejs4.3-edge|go1.x|ruby2.5|ruby2.7|ruby3.2|ruby3.3|ruby3.4|ruby4.0|provided|provided.al2|provided.al2023|nodejs26.x|python3.15|java8.al2023|java11.al2023|java17.al2023
 string	RuntimeVersionArn	min=26	max=2048	pattern=arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}::runtime:.+
 structure	RuntimeVersionConfig
 .RuntimeVersionArn	RuntimeVersionArn
@@ -922,7 +921,7 @@ structure	UpdateFunctionConfigurationRequest
 .MemorySize	MemorySize
 .VpcConfig	VpcConfig
 .Environment	Environment
-.Runtime	Runtime
+.Runtime	string
 .DeadLetterConfig	DeadLetterConfig
 .KMSKeyArn	KMSKeyArn
 .TracingConfig	TracingConfig

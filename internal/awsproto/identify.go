@@ -1,0 +1,150 @@
+package awsproto
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// headerRequestID carries every answer's request id.
+const headerRequestID = "X-Amzn-Requestid"
+
+// begin finds out what a request is about, as far as its head tells.
+func (m *Mux) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{mux: m, w: w, r: r}
+	x.call = &Call{RequestID: newRequestID(), Header: w.Header()}
+	w.Header()[headerRequestID] = []string{x.call.RequestID}
+	x.identify()
+	if x.served == nil {
+		x.table = &table{protocol: guess(r)}
+		return x
+	}
+	x.table = x.served.table()
+	x.call.Service = x.served.service.Name
+	switch x.table.protocol {
+	case restJSON:
+		if x.entry == nil {
+			x.entry, x.params = x.served.routes.find(r.Method, r.URL.EscapedPath())
+		}
+	case json11:
+		_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		x.entry = x.served.entries[name]
+	}
+	if x.entry != nil {
+		x.call.Operation = x.entry.name
+	}
+	return x
+}
+
+// identify finds the service: by the credential scope, else by the target
+// header, else by the path. A scope that names no served service ends the search.
+func (x *exchange) identify() {
+	if scope := scopeService(x.r); scope != "" {
+		x.served = x.mux.services[scope]
+		return
+	}
+	if target := x.r.Header.Get("X-Amz-Target"); target != "" {
+		x.served = x.mux.byTarget(target)
+		return
+	}
+	for _, name := range x.mux.names {
+		s := x.mux.services[name]
+		if s.table().protocol != restJSON {
+			continue
+		}
+		if e, params := s.routes.find(x.r.Method, x.r.URL.EscapedPath()); e != nil {
+			x.served, x.entry, x.params = s, e, params
+			return
+		}
+	}
+}
+
+func (m *Mux) byTarget(target string) *served {
+	prefix, _, _ := strings.Cut(target, ".")
+	for _, name := range m.names {
+		if t := m.services[name].table(); t.protocol == json11 && t.target == prefix {
+			return m.services[name]
+		}
+	}
+	return nil
+}
+
+// scopeService is the service in the credential scope of a signed request:
+// Credential=<key>/<date>/<region>/<service>/aws4_request.
+func scopeService(r *http.Request) string {
+	credential := ""
+	if auth := r.Header.Get("Authorization"); auth != "" {
+		_, rest, _ := strings.Cut(auth, "Credential=")
+		credential, _, _ = strings.Cut(rest, ",")
+	} else if strings.Contains(r.URL.RawQuery, "X-Amz-Credential=") {
+		_, rest, _ := strings.Cut(r.URL.RawQuery, "X-Amz-Credential=")
+		rest, _, _ = strings.Cut(rest, "&")
+		credential, _ = url.QueryUnescape(rest)
+	}
+	// The key may hold slashes, the rest may not: count from the end.
+	parts := strings.Split(strings.TrimSpace(credential), "/")
+	if len(parts) < 5 {
+		return ""
+	}
+	return parts[len(parts)-2]
+}
+
+// guess is the protocol to answer in when the service is not known.
+func guess(r *http.Request) protocol {
+	kind := r.Header.Get("Content-Type")
+	switch {
+	case r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(kind, "application/x-amz-json"):
+		return json11
+	case strings.HasPrefix(kind, "application/x-www-form-urlencoded") || strings.Contains(r.URL.RawQuery, "Action="):
+		return query
+	default:
+		return restJSON
+	}
+}
+
+// readForm takes a form apart and finds its operation. A request whose service
+// is still unknown is placed by the API version it gives.
+func (x *exchange) readForm() error {
+	body := ""
+	if strings.HasPrefix(x.r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		body = string(x.body)
+	}
+	f, err := parseForm(x.r.URL.RawQuery, body)
+	if err != nil {
+		return err
+	}
+	x.form = f
+	if x.served == nil {
+		x.placeByVersion(f.text("Version"))
+	}
+	action := f.at("Action")
+	if action == nil {
+		return faultf("MissingAction", "The request must contain the parameter Action")
+	}
+	if x.served != nil {
+		x.entry = x.served.entries[action.value]
+	}
+	return nil
+}
+
+func (x *exchange) placeByVersion(version string) {
+	for _, name := range x.mux.names {
+		if t := x.mux.services[name].table(); t.protocol.xml() && t.version == version {
+			x.served, x.table = x.mux.services[name], t
+			x.call.Service = name
+			return
+		}
+	}
+}
+
+// unknown is the answer to an operation that is not served.
+func (x *exchange) unknown() error {
+	switch x.table.protocol {
+	case query, ec2Query:
+		return faultf("InvalidAction", "The action %s is not valid for this web service.", x.form.text("Action"))
+	case json11:
+		return &Fault{Code: codeUnknownOperation, status: http.StatusBadRequest}
+	default:
+		return &Fault{Code: codeUnknownOperation, Message: "Unknown operation: " + x.r.Method + " " + x.r.URL.EscapedPath(), status: http.StatusNotFound}
+	}
+}
