@@ -2,15 +2,249 @@
 // that nobody trusts.
 package codepkg
 
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/lamina-dev/lamina"
+)
+
 // Limits of a package.
 const (
 	MaxUnzipped = 262_144_000 // bytes really written (lambda-api.md)
 	MaxEntries  = 200_000     // chosen: bounds the inodes that a tiny zip can claim
+	maxLink     = 4096        // bytes of a symbolic link's target (PATH_MAX)
+)
+
+// AWS's texts.
+const (
+	textNoZip  = "Could not unzip uploaded file. Please check your file, then try to upload again."
+	textTooBig = "Unzipped size must be smaller than 262144000 bytes"
 )
 
 // Check tells whether the file at path is a zip that Extract would take,
 // without unpacking it. Its errors are *lamina.Error with AWS's texts.
-func Check(path string) error { panic("todo") }
+func Check(path string) error {
+	z, err := open(path)
+	if err != nil {
+		return err
+	}
+	return z.Close()
+}
 
 // Extract unpacks the zip at path into dir, which must exist and be empty.
-func Extract(path, dir string) error { panic("todo") }
+// Whatever the zip says, nothing outside of dir is touched and at most
+// MaxUnzipped bytes are written.
+func Extract(path, dir string) error {
+	z, err := open(path)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("opening the folder for the code: %w", err)
+	}
+	defer root.Close()
+	x := extraction{root: root, left: MaxUnzipped}
+	for _, f := range z.File {
+		if err := x.entry(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open reads the zip's directory and refuses what it alone shows to be wrong.
+func open(path string) (*zip.ReadCloser, error) {
+	z, err := zip.OpenReader(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("opening a code package: %w", err)
+	}
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
+		return nil, noZip(err)
+	}
+	if err := checkEntries(z.File); err != nil {
+		z.Close()
+		return nil, err
+	}
+	return z, nil
+}
+
+func checkEntries(files []*zip.File) error {
+	if len(files) == 0 {
+		return lamina.Errorf(lamina.CodeInvalidParameter, "Uploaded file must be a non-empty zip")
+	}
+	if len(files) > MaxEntries {
+		return noZip(fmt.Errorf("%d entries, at most %d", len(files), MaxEntries))
+	}
+	var total uint64
+	for _, f := range files {
+		if _, err := entryName(f); err != nil {
+			return noZip(err)
+		}
+		if f.Flags&1 != 0 {
+			return noZip(fmt.Errorf("entry %q is encrypted", f.Name))
+		}
+		if total += f.UncompressedSize64; total > MaxUnzipped || f.UncompressedSize64 > MaxUnzipped {
+			return tooBig()
+		}
+	}
+	return nil
+}
+
+func noZip(cause error) error {
+	return &lamina.Error{Code: lamina.CodeInvalidParameter, Message: textNoZip, Cause: cause}
+}
+
+func tooBig() error { return lamina.Errorf(lamina.CodeInvalidParameter, textTooBig) }
+
+// entryName is the entry's path inside the package; "." for its root.
+func entryName(f *zip.File) (string, error) {
+	name := strings.ReplaceAll(f.Name, `\`, "/") // some Windows tools write these
+	clean := path.Clean(name)
+	if name == "" || strings.ContainsRune(name, 0) || !filepath.IsLocal(filepath.FromSlash(clean)) {
+		return "", fmt.Errorf("entry %q is outside of the package", f.Name)
+	}
+	return clean, nil
+}
+
+// extraction is a package being written.
+type extraction struct {
+	root *os.Root
+	left int64 // bytes that may still be written
+}
+
+func (x *extraction) entry(f *zip.File) error {
+	name, err := entryName(f)
+	if err != nil {
+		return noZip(err)
+	}
+	mode := f.Mode()
+	switch {
+	case strings.HasSuffix(f.Name, "/") || mode.IsDir():
+		return x.dir(name)
+	case mode&fs.ModeSymlink != 0:
+		return x.link(f, name)
+	case !mode.IsRegular():
+		return noZip(fmt.Errorf("entry %q is neither file, folder nor link", f.Name))
+	default:
+		return x.file(f, name)
+	}
+}
+
+func (x *extraction) dir(name string) error {
+	if name == "." {
+		return nil
+	}
+	if err := x.root.MkdirAll(name, 0o755); err != nil {
+		return x.fault("making a folder of the code", err)
+	}
+	return nil
+}
+
+// file writes one file. It is made readable for all and keeps whether it can
+// be executed.
+func (x *extraction) file(f *zip.File, name string) error {
+	mode := f.Mode().Perm()&0o111 | 0o644
+	if mode&0o111 != 0 {
+		mode |= 0o111
+	}
+	if err := x.clear(name); err != nil {
+		return err
+	}
+	src, err := f.Open()
+	if err != nil {
+		return noZip(err)
+	}
+	defer src.Close()
+	dst, err := x.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return x.fault("creating a file of the code", err)
+	}
+	err = x.copy(dst, src)
+	if err == nil {
+		err = dst.Chmod(mode) // whatever the umask is
+	}
+	return errors.Join(err, dst.Close())
+}
+
+// clear makes room for name: its folders exist and nothing else has its place.
+func (x *extraction) clear(name string) error {
+	if err := x.dir(path.Dir(name)); err != nil {
+		return err
+	}
+	if err := x.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return x.fault("replacing an entry of the code", err)
+	}
+	return nil
+}
+
+func (x *extraction) copy(dst io.Writer, src io.Reader) error {
+	r := &sourceReader{r: src}
+	n, err := io.Copy(dst, io.LimitReader(r, x.left+1))
+	if x.left -= n; x.left < 0 {
+		return tooBig()
+	}
+	if r.err != nil {
+		return noZip(r.err)
+	}
+	if err != nil {
+		return fmt.Errorf("writing a file of the code: %w", err)
+	}
+	return nil
+}
+
+// sourceReader tells a broken zip from a full disk.
+type sourceReader struct {
+	r   io.Reader
+	err error
+}
+
+func (s *sourceReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// link makes a symbolic link if it stays inside the package.
+func (x *extraction) link(f *zip.File, name string) error {
+	src, err := f.Open()
+	if err != nil {
+		return noZip(err)
+	}
+	defer src.Close()
+	target, err := io.ReadAll(io.LimitReader(src, maxLink+1))
+	if err != nil {
+		return noZip(err)
+	}
+	to := string(target)
+	if len(to) > maxLink || path.IsAbs(to) || !filepath.IsLocal(path.Join(path.Dir(name), to)) {
+		return noZip(fmt.Errorf("link %q leads outside of the package", f.Name))
+	}
+	if err := x.clear(name); err != nil {
+		return err
+	}
+	if err := x.root.Symlink(to, name); err != nil {
+		return x.fault("linking a file of the code", err)
+	}
+	return nil
+}
+
+// fault blames the zip for paths that contradict each other, else the host.
+func (x *extraction) fault(what string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) && isPathConflict(pe.Err) {
+		return noZip(err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
