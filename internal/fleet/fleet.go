@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -70,8 +71,9 @@ type Fleet struct {
 
 	mu      sync.Mutex
 	members map[string]*member // by instance id; ended ones leave
-	work    *errgroup.Group    // owns one goroutine per member, and the sessions
-	ctx     context.Context    //nolint:containedctx // the fleet's own life, set by Run
+	failed  []LaunchFailure
+	work    *errgroup.Group // owns one goroutine per member, and the sessions
+	ctx     context.Context //nolint:containedctx // the fleet's own life, set by Run
 }
 
 // Member is a snapshot of one instance that counts.
@@ -88,6 +90,28 @@ type Member struct {
 // New makes a fleet; Open loads its records.
 func New(cfg Config) *Fleet {
 	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), members: map[string]*member{}}
+}
+
+// LaunchFailure is an instance that never joined.
+type LaunchFailure struct {
+	ProviderKey string
+	Text        string // what happened and what to do next
+}
+
+// LaunchFailures gives those since the last call.
+func (f *Fleet) LaunchFailures() []LaunchFailure {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	failed := f.failed
+	f.failed = nil
+	return failed
+}
+
+func (f *Fleet) launchFailed(m *member, text string) string {
+	f.mu.Lock()
+	f.failed = append(f.failed, LaunchFailure{m.inst.ProviderKey(), text})
+	f.mu.Unlock()
+	return text
 }
 
 // Changed becomes readable whenever a Member changed.
@@ -111,8 +135,9 @@ func (f *Fleet) Members() map[string]Member {
 	return out
 }
 
-// Run adopts the recorded instances and follows all until ctx ends; they are left running then.
-func (f *Fleet) Run(ctx context.Context) error {
+// Run accepts agents on l, adopts the recorded instances and follows all until
+// ctx ends; they are left running then.
+func (f *Fleet) Run(ctx context.Context, l net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	f.mu.Lock()
 	f.work, f.ctx, f.begin = g, ctx, f.cfg.Clock()
@@ -120,6 +145,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	g.Go(func() error { return f.cfg.Driver.Run(ctx) })
 	g.Go(func() error { return f.followGone(ctx) })
 	g.Go(func() error { return f.forgetRecords(ctx) })
+	g.Go(func() error { return f.serve(ctx, l) })
 	if err := f.adopt(ctx); err != nil {
 		return errors.Join(err, g.Wait())
 	}

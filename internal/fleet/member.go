@@ -127,13 +127,21 @@ func (f *Fleet) start(ctx context.Context, m *member) (reason string, ok bool) {
 	handle, err := f.cfg.Driver.Launch(ctx, driver.Spec{Instance: m.inst, ServerAddr: f.cfg.ServerAddr, Orphan: f.cfg.Orphan, Settings: f.cfg.Settings})
 	if err != nil {
 		f.cfg.Log.Warn("instance launch failed", "instance", id, "type", m.inst.Type, "zone", m.inst.Zone, "error", err)
-		return fmt.Sprintf("launch failed: %v", err), false
+		return f.launchFailed(m, launchText(err)), false
 	}
 	f.mu.Lock()
 	m.inst.Handle = handle
 	f.mu.Unlock()
 	f.update(ctx, m, func(i *lamina.Instance) { i.Handle = handle })
 	return "", true
+}
+
+// launchText is the driver's own explanation where it gives one.
+func launchText(err error) string {
+	if e, ok := errors.AsType[*lamina.Error](err); ok {
+		return e.Message
+	}
+	return fmt.Sprintf("launch failed: %v", err)
 }
 
 // present waits for the agent to join and then for the instance's end.
@@ -151,9 +159,9 @@ func (f *Fleet) present(ctx context.Context, m *member) (reason string) {
 	case <-m.end:
 		return m.reason
 	case <-m.gone:
-		return "its agent ended before it joined"
+		return f.launchFailed(m, "its agent ended before it joined; its log is in the instance's folder")
 	case <-timer.C:
-		return fmt.Sprintf("its agent did not join within %v", limit)
+		return f.launchFailed(m, fmt.Sprintf("its agent did not join within %v; its log is in the instance's folder", limit))
 	case <-ctx.Done():
 		return ""
 	}

@@ -15,8 +15,8 @@ import (
 // helloLimit bounds the time to the first frame of a connection.
 const helloLimit = 5 * time.Second
 
-// Serve accepts agents until ctx ends and closes the listener then.
-func (f *Fleet) Serve(ctx context.Context, l net.Listener) error {
+// serve accepts agents until ctx ends and closes the listener then.
+func (f *Fleet) serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	for {

@@ -135,6 +135,7 @@ type EnvironmentStatus struct {
 	Memory     int64            // bytes resident now
 	ReasonCode string           // state reason code when it ended by itself, e.g. FunctionError.RuntimeInitError
 	Reason     string           // text with what to do next
+	ErrorType  string           // the runtime\'s own error type, e.g. Runtime.ImportModuleError; may be empty
 	Spec       *EnvironmentSpec // in Hello only: what it was started from, for re-adoption
 }
 

@@ -1,0 +1,292 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/router"
+	"github.com/lamina-dev/lamina/internal/scaler"
+	"github.com/lamina-dev/lamina/internal/store"
+	"github.com/lamina-dev/lamina/internal/store/view"
+)
+
+// provider is one provider's turn: its versions, then what no version wants.
+func (c *Controller) provider(ctx context.Context, r *round, g *group) error {
+	var errs []error
+	for _, v := range g.versions {
+		if err := c.version(ctx, r, g, v); err != nil {
+			errs = append(errs, fmt.Errorf("version %s: %w", v.ARN(), err))
+		}
+	}
+	c.orphans(r, g)
+	c.endEmpty(r, g)
+	for instance, specs := range g.next {
+		c.cfg.Fleet.Assign(instance, specs)
+	}
+	return errors.Join(append(errs, c.providerStatus(ctx, g))...)
+}
+
+func (c *Controller) version(ctx context.Context, r *round, g *group, v lamina.Version) error {
+	if v.Config.Capacity == nil {
+		return c.onDemand(ctx, r, g, v)
+	}
+	return c.managed(ctx, r, g, v)
+}
+
+func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.Version) error {
+	key := v.Key()
+	s := situation{version: v, envs: c.collect(r, g, key), deleting: c.deleting(v)}
+	status, known := c.cfg.Lambda.VersionStatus.Get(key)
+	s.status, s.known = status.Value, known
+	if row, ok := c.cfg.Lambda.Scaling.Get(key); ok {
+		s.bounds = &row.Value
+	}
+	if f := c.failures[key]; f != nil && f.code != "" {
+		s.failed = f
+	}
+	o := decide(s)
+	if o.start > 0 && !g.undecided && c.rested(key) {
+		if err := c.start(ctx, r, g, v, &o); err != nil {
+			return err
+		}
+	}
+	c.route(key, o.status.Serving, s.envs, o.drain)
+	for _, e := range s.envs {
+		if o.drain[e.spec.ID] {
+			g.drain(r, e)
+		}
+	}
+	if o.remove {
+		return c.removeVersion(ctx, v)
+	}
+	if s.deleting || (known && reflect.DeepEqual(o.status, status.Value)) {
+		return nil
+	}
+	if o.status.Serving != status.Value.Serving {
+		delete(c.failures, key)
+	}
+	if o.status.State == lamina.StateFailed {
+		c.cfg.Log.Warn("version failed", "version", v.ARN(), "code", o.status.ReasonCode, "reason", o.status.Reason)
+	}
+	return c.commit(ctx, "record status of "+v.ARN(), c.cfg.Lambda.VersionStatus.Put(key, o.status))
+}
+
+// collect takes ended environments off the list and remembers why they ended.
+func (c *Controller) collect(r *round, g *group, key string) []environment {
+	var live []environment
+	for _, e := range r.envs[key] {
+		if !e.ended() {
+			live = append(live, e)
+			continue
+		}
+		g.remove(r, e)
+		if !e.spec.Draining {
+			c.remember(key, e)
+		}
+	}
+	return live
+}
+
+// steadyAfter is how long an environment must have served for its end not to
+// count as one of a series.
+const steadyAfter = 10 * time.Second
+
+func (c *Controller) remember(key string, e environment) {
+	now := c.cfg.Clock()
+	f := &failure{generation: e.spec.Generation, at: now, text: e.status.Reason, errorType: e.status.ErrorType}
+	if e.status.ReadyAt.IsZero() {
+		f.code = e.status.ReasonCode
+		if f.code == "" {
+			f.code = lamina.ReasonRuntimeInit
+		}
+	}
+	if before := c.failures[key]; before != nil && before.generation == f.generation {
+		f.count = before.count
+	}
+	if e.status.ReadyAt.IsZero() || now.Sub(e.status.ReadyAt) < steadyAfter {
+		f.count++
+	} else {
+		f.count = 0
+	}
+	c.cfg.Log.Info("environment ended", "version", key, "environment", e.spec.ID, "code", e.status.ReasonCode, "reason", e.status.Reason)
+	c.failures[key] = f
+}
+
+// rested says whether the pause after failing environments is over: none after
+// the first, then doubling.
+func (c *Controller) rested(key string) bool {
+	f := c.failures[key]
+	if f == nil || f.count < 2 {
+		return true
+	}
+	until := f.at.Add(min(maxBackoff, 100*time.Millisecond<<min(f.count, 16)))
+	if c.cfg.Clock().Before(until) {
+		c.due(until)
+		return false
+	}
+	return true
+}
+
+// route installs the ready environments of the serving generation.
+func (c *Controller) route(key string, serving int64, envs []environment, drain map[string]bool) {
+	var endpoints []router.Endpoint
+	var print strings.Builder
+	for _, e := range envs {
+		if e.spec.Generation != serving || !e.ready() || drain[e.spec.ID] {
+			continue
+		}
+		endpoints = append(endpoints, router.Endpoint{EnvironmentID: e.spec.ID, Addr: e.addr, Slots: e.spec.Slots})
+		fmt.Fprintln(&print, e.spec.ID, e.addr, e.spec.Slots)
+	}
+	if before, ok := c.routed[key]; !ok || before != print.String() {
+		c.cfg.Routes.Install(key, endpoints)
+		c.routed[key] = print.String()
+	}
+}
+
+// onDemand serves one version of an ordinary function from the hidden fleet.
+func (c *Controller) onDemand(ctx context.Context, r *round, g *group, v lamina.Version) error {
+	key, now := v.Key(), c.cfg.Clock()
+	failedBefore := c.failures[key]
+	envs := c.collect(r, g, key)
+	drain := map[string]bool{}
+	load := c.cfg.Routes.Load(key)
+	var current []scaler.OnDemandEnvironment
+	for _, e := range envs {
+		switch l := load.Environments[e.spec.ID]; {
+		case e.spec.Generation != v.Generation || c.deleting(v):
+			drain[e.spec.ID] = true
+		case !e.spec.Draining:
+			current = append(current, scaler.OnDemandEnvironment{ID: e.spec.ID, Busy: l.InFlight > 0, IdleSince: l.IdleSince, Starting: !e.ready()})
+		}
+	}
+	start, idle := scaler.OnDemand(load.Waiting, current, now)
+	for _, id := range idle {
+		drain[id] = true
+	}
+	if len(current) > 0 {
+		c.due(now.Add(scaler.KeepWarm / 4))
+	}
+	if f := c.failures[key]; f != failedBefore && load.Waiting > 0 && f.generation == v.Generation {
+		c.cfg.Routes.Fail(key, errorTypeOf(f), f.text)
+		start = 0
+		c.due(now.Add(20 * time.Millisecond))
+	}
+	o := outcome{start: start, which: v.Generation, config: v.Config}
+	if start > 0 && !c.deleting(v) {
+		if err := c.start(ctx, r, g, v, &o); err != nil {
+			return err
+		}
+	}
+	c.route(key, v.Generation, envs, drain)
+	for _, e := range envs {
+		if drain[e.spec.ID] {
+			g.drain(r, e)
+		}
+	}
+	if c.deleting(v) && len(envs) == 0 {
+		return c.removeVersion(ctx, v)
+	}
+	return nil
+}
+
+// errorTypeOf is what the caller of an ordinary function sees.
+func errorTypeOf(f *failure) string {
+	if f.errorType != "" {
+		return f.errorType
+	}
+	return "Runtime.InitError"
+}
+
+// deleting says whether a version shall go, by itself or with its function.
+func (c *Controller) deleting(v lamina.Version) bool {
+	fn, ok := c.cfg.Lambda.Functions.Get(functionKey(v))
+	return v.Deleting || !ok || fn.Value.Deleting
+}
+
+// orphans drains environments whose version is gone.
+func (c *Controller) orphans(r *round, g *group) {
+	for _, id := range g.instances {
+		for _, e := range environmentsOf(r.members[id]) {
+			switch {
+			case r.known[e.spec.VersionKey] || r.members[id].Ending:
+			case e.ended():
+				g.remove(r, e)
+			default:
+				c.forget(e.spec.VersionKey)
+				g.drain(r, e)
+			}
+		}
+	}
+}
+
+// forget drops what is remembered of a version.
+func (c *Controller) forget(key string) {
+	if _, ok := c.routed[key]; ok {
+		c.cfg.Routes.Remove(key)
+	}
+	delete(c.routed, key)
+	delete(c.failures, key)
+}
+
+// endEmpty ends instances that have held nothing for a while.
+func (c *Controller) endEmpty(r *round, g *group) {
+	grace := emptyGrace
+	switch {
+	case g.undecided:
+		return
+	case g.provider.Deleting:
+		grace = 0
+	case g.provider.Hidden:
+		grace = hiddenEmptyGrace
+	}
+	now := c.cfg.Clock()
+	for _, id := range g.instances {
+		if r.members[id].Ending || len(g.assignment(r, id)) > 0 {
+			delete(c.emptyFrom, id)
+			continue
+		}
+		if _, ok := c.emptyFrom[id]; !ok {
+			c.emptyFrom[id] = now
+		}
+		if until := c.emptyFrom[id].Add(grace); now.Before(until) {
+			c.due(until)
+			continue
+		}
+		delete(c.emptyFrom, id)
+		c.cfg.Fleet.End(id, "it held no execution environment", time.Second)
+	}
+}
+
+func (c *Controller) commit(ctx context.Context, what string, ops ...store.Op) error {
+	if _, err := c.cfg.View.Update(ctx, func(tx *view.Tx) error { return tx.Do(ops...) }); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// launchFailures end what waits for an instance that never joined.
+func (c *Controller) launchFailures(r *round) {
+	for _, lost := range c.cfg.Fleet.LaunchFailures() {
+		for _, g := range r.groups {
+			if g.provider.Key() != lost.ProviderKey {
+				continue
+			}
+			for _, v := range g.versions {
+				if g.provider.Hidden {
+					c.cfg.Routes.Fail(v.Key(), "Sandbox.Failure", lost.Text)
+					continue
+				}
+				c.failures[v.Key()] = &failure{
+					generation: v.Generation, code: lamina.ReasonInsufficient, text: lost.Text,
+					errorType: "Sandbox.Failure", at: c.cfg.Clock(), count: 1,
+				}
+			}
+		}
+	}
+}
