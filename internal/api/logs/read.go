@@ -124,4 +124,3 @@ func after(end *int64) int64 {
 	}
 	return *end + 1
 }
-
