@@ -46,6 +46,10 @@ func Open(path string) (*Dir, error) {
 			return nil, fmt.Errorf("removing an interrupted upload: %w", err)
 		}
 	}
+	// A new folder must outlive a power loss as well as what is put into it.
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	return &Dir{path: path}, nil
 }
 
@@ -99,7 +103,7 @@ func (d *Dir) publish(f *os.File, sha string) error {
 	if err := os.Rename(f.Name(), d.file(sha)); err != nil {
 		return err
 	}
-	return d.sync()
+	return syncFolder(d.path)
 }
 
 // Path is where the blob lies, for a reader that takes a path. It need not exist.
@@ -159,7 +163,7 @@ func (d *Dir) Delete(sha string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("deleting a code package: %w", err)
 	}
-	return d.sync()
+	return syncFolder(d.path)
 }
 
 // List gives the names of all blobs, sorted.
@@ -179,17 +183,13 @@ func (d *Dir) List() ([]string, error) {
 
 func (d *Dir) file(sha string) string { return filepath.Join(d.path, sha) }
 
-// sync makes the folder's entries durable.
-func (d *Dir) sync() error {
-	f, err := os.Open(d.path)
+// syncFolder makes a folder's entries durable.
+func syncFolder(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("syncing the folder of code packages: %w", err)
 	}
-	err = f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("syncing the folder of code packages: %w", err)
 	}
 	return nil

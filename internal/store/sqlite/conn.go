@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ import (
 
 // schemaVersion is PRAGMA user_version. A file of a newer one is refused.
 const schemaVersion = 1
+
+// busyTimeout is for the moments in which SQLite locks the file as a whole.
+const busyTimeout = 5 * time.Second
 
 const schema = `
 CREATE TABLE IF NOT EXISTS kv (
@@ -48,7 +52,10 @@ func openFile(file, vfs string) (*sqlite3.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.BusyTimeout(5 * time.Second); err != nil {
+	// SQLite would empty the log when the last connection closes, also after it
+	// has misread a damaged one, which then nobody could look at any more.
+	_, err = db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true)
+	if err := errors.Join(err, db.BusyTimeout(busyTimeout)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
@@ -107,8 +114,9 @@ func (c *conn) close() error {
 }
 
 // prepare makes a new file ours and checks an old one. Every step may have been
-// interrupted before and is repeated then.
-func prepare(ctx context.Context, file, vfs string) (err error) {
+// interrupted before and is repeated then. Where revisions were acknowledged, a
+// file without any is not taken for a new one.
+func prepare(ctx context.Context, file, vfs string, acknowledged int64) (err error) {
 	if err := touch(file); err != nil {
 		return err
 	}
@@ -122,14 +130,21 @@ func prepare(ctx context.Context, file, vfs string) (err error) {
 	if err != nil {
 		return err
 	}
-	switch version {
-	case "0":
+	switch {
+	case version == "0" && acknowledged > 0:
+		return lost(file, 0, acknowledged)
+	case version == "0":
 		return create(db)
-	case fmt.Sprint(schemaVersion):
-		return check(db, file)
+	case version == strconv.Itoa(schemaVersion):
+		return check(db, file, acknowledged)
 	default:
 		return fmt.Errorf("%s has version %s, this program knows %d; use a newer program", file, version, schemaVersion)
 	}
+}
+
+func lost(file string, revision, acknowledged int64) error {
+	return &store.CorruptError{File: file, Detail: fmt.Sprintf(
+		"it ends at revision %d, but revision %d was acknowledged", revision, acknowledged)}
 }
 
 // touch makes the file, which SQLite would make readable for everybody.
@@ -157,7 +172,8 @@ func create(db *sqlite3.Conn) error {
 	return db.Exec(`COMMIT`)
 }
 
-func check(db *sqlite3.Conn, file string) error {
+// check finds every damage before anything is written.
+func check(db *sqlite3.Conn, file string, acknowledged int64) error {
 	mode, err := firstColumn(db, `PRAGMA journal_mode`)
 	if err != nil {
 		return err
@@ -176,7 +192,47 @@ func check(db *sqlite3.Conn, file string) error {
 	if found != "ok" {
 		return &store.CorruptError{File: file, Detail: strings.ReplaceAll(found, "\n", "; ")}
 	}
+	revision, err := firstNumber(db, `SELECT revision FROM head`)
+	if err != nil {
+		return err
+	}
+	if revision < acknowledged {
+		return lost(file, revision, acknowledged)
+	}
+	return checkLength(db, file)
+}
+
+// checkLength finds a last page that was cut: SQLite fills it up with zeros, and
+// the checksum is verified of whole pages only. A page that is also in the log
+// may be cut, so the log is moved into the file before.
+func checkLength(db *sqlite3.Conn, file string) error {
+	_, _, err := db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
+	if errors.Is(err, sqlite3.FULL) {
+		return nil // one must be able to start, to make room
+	}
+	if err != nil {
+		return err
+	}
+	size, err := firstNumber(db, `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	if info.Size() < size {
+		return &store.CorruptError{File: file, Detail: fmt.Sprintf("it has %d bytes of %d", info.Size(), size)}
+	}
 	return nil
+}
+
+func firstNumber(db *sqlite3.Conn, sql string) (int64, error) {
+	text, err := firstColumn(db, sql)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(text, 10, 64)
 }
 
 func firstColumn(db *sqlite3.Conn, sql string) (string, error) {

@@ -89,18 +89,14 @@ func OpenWith(ctx context.Context, folder string, o Options) (*Store, error) {
 
 func (s *Store) open(ctx context.Context, o Options) error {
 	file := filepath.Join(s.folder, FileName)
-	w := &writer{store: s, file: file, vfs: o.vfs}
-	s.writer = w
-	if err := w.open(ctx); err != nil {
-		return err
-	}
 	var err error
 	if s.head, err = openHead(filepath.Join(s.folder, headName)); err != nil {
 		return err
 	}
-	if s.head.revision > w.revision {
-		return &store.CorruptError{File: file, Detail: fmt.Sprintf(
-			"it ends at revision %d, but revision %d was acknowledged", w.revision, s.head.revision)}
+	w := &writer{store: s, file: file, vfs: o.vfs}
+	s.writer = w
+	if err := w.open(ctx); err != nil {
+		return err
 	}
 	for range readers {
 		c, err := openConn(file, o.vfs)
@@ -222,14 +218,14 @@ func (s *Store) Close() error {
 	return err
 }
 
-// release closes what open opened, the writer last: its closing moves the log
-// into the main file.
+// release closes what open opened.
 func (s *Store) release() error {
 	var errs []error
 	if s.history != nil { // opened in full: wait for reads under way
 		for range readers {
 			errs = append(errs, (<-s.idle).close())
 		}
+		errs = append(errs, s.writer.tidy())
 	}
 	for len(s.idle) > 0 {
 		errs = append(errs, (<-s.idle).close())
@@ -246,8 +242,7 @@ func syncFolder(folder string) error {
 	if err != nil {
 		return fmt.Errorf("syncing the data folder: %w", err)
 	}
-	err = f.Sync()
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("syncing the data folder: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/store"
 	"github.com/lamina-dev/lamina/internal/store/internal/history"
+	"github.com/ncruces/go-sqlite3"
 )
 
 // Bounds of one transaction: what waits beyond them goes into the next.
@@ -37,7 +38,7 @@ type writer struct {
 
 func (w *writer) open(ctx context.Context) error {
 	const doing = "opening the store"
-	if err := prepare(ctx, w.file, w.vfs); err != nil {
+	if err := prepare(ctx, w.file, w.vfs, w.store.head.revision); err != nil {
 		if _, ok := errors.AsType[*store.CorruptError](err); ok {
 			return err
 		}
@@ -56,6 +57,18 @@ func (w *writer) open(ctx context.Context) error {
 func (w *writer) connect() (err error) {
 	w.conn, err = openConn(w.file, w.vfs)
 	return err
+}
+
+// tidy moves the log into the main file, so that an ordinary end leaves one file.
+// If that does not work, the log stays and the next start reads it.
+func (w *writer) tidy() error {
+	if w.conn == nil {
+		return nil
+	}
+	if _, _, err := w.conn.db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE); err != nil {
+		return fmt.Errorf("moving the log into the store: %w", err)
+	}
+	return nil
 }
 
 // run serves the queue until the store closes.
