@@ -128,6 +128,48 @@ func TestForgedFrame(t *testing.T) {
 	}
 }
 
+// TestFailingDisk makes one write or sync fail: who waits is told, who does not
+// is counted, and the next events find a healthy file.
+func TestFailingDisk(t *testing.T) {
+	dir := t.TempDir()
+	l := start(t, dir, Options{})
+	l.append(t, "a", lines(0, 1)...)
+	sabotage := func() { // the owner's file turns read-only
+		op := func() error {
+			g := l.group(groupF)
+			g.file.Close()
+			var err error
+			g.file, err = os.Open(g.seg.path)
+			return err
+		}
+		if err := l.ask(t.Context(), request{op: op}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sabotage()
+	if err := l.Append(t.Context(), groupF, "b", lines(10, 1), true); err == nil {
+		t.Error("a lost event was acknowledged")
+	}
+	l.append(t, "b", lines(20, 1)...)
+	sabotage()
+	l.Offer(groupF, "b", lines(30, 2))
+	if err := l.Sweep(t.Context()); err != nil { // so that the next has a round of its own
+		t.Fatal(err)
+	}
+	l.append(t, "b", lines(40, 1)...)
+	want := []string{"line 0", "line 20", "line 40"}
+	if got := l.all(t, Filter{}); !slices.Equal(got, want) {
+		t.Errorf("kept %q, want %q", got, want)
+	}
+	if l.Dropped() != 2 {
+		t.Errorf("dropped %d, want 2", l.Dropped())
+	}
+	l.stop()
+	if got := start(t, dir, Options{}).all(t, Filter{}); !slices.Equal(got, want) {
+		t.Errorf("after a restart %q, want %q", got, want)
+	}
+}
+
 func TestLeftoverDeletionIsFinished(t *testing.T) {
 	dir := t.TempDir()
 	left := dir + "/abc.x" + deletedSuffix

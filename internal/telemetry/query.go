@@ -100,11 +100,7 @@ func (q *query) snapshot() {
 	g := q.group
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	for id, name := range g.names {
-		if !g.dead[id] && q.wantsStream(name) {
-			q.names[id] = name
-		}
-	}
+	q.chooseStreams()
 	for _, s := range g.segments {
 		for _, c := range s.chunks {
 			if q.wantsChunk(c) {
@@ -123,11 +119,22 @@ func (q *query) edge(c stretch) int64 {
 	return c.first
 }
 
-func (q *query) wantsStream(name string) bool {
-	if !strings.HasPrefix(name, q.f.Prefix) {
-		return false
+// chooseStreams finds the living streams that the filter names; the caller
+// holds the group's lock.
+func (q *query) chooseStreams() {
+	if q.f.Streams != nil {
+		for _, name := range q.f.Streams {
+			if id, ok := q.group.ids[name]; ok && strings.HasPrefix(name, q.f.Prefix) {
+				q.names[id] = name
+			}
+		}
+		return
 	}
-	return q.f.Streams == nil || slices.Contains(q.f.Streams, name)
+	for name, id := range q.group.ids {
+		if strings.HasPrefix(name, q.f.Prefix) {
+			q.names[id] = name
+		}
+	}
 }
 
 func (q *query) wantsChunk(c chunk) bool {

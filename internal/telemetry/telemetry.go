@@ -157,7 +157,16 @@ func (l *Logs) drop(key GroupKey, events int) {
 // The setting is not kept in the files: whoever owns the group objects sets it
 // at start.
 func (l *Logs) SetRetention(key GroupKey, days int) {
+	if days <= 0 && !l.known(key) {
+		return // as it is without an entry
+	}
 	l.group(key).retention.Store(int64(days))
+}
+
+func (l *Logs) known(key GroupKey) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.groups[key] != nil
 }
 
 // Streams sums up every stream of the group that has events, by name.

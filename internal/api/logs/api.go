@@ -81,9 +81,7 @@ func (a *API) Restore(ctx context.Context) error {
 
 func (a *API) applyRetention() {
 	for row := range a.groups.All() {
-		if g := row.Value; g.RetentionDays > 0 {
-			a.events.SetRetention(eventsOf(g), g.RetentionDays)
-		}
+		a.events.SetRetention(eventsOf(row.Value), row.Value.RetentionDays)
 	}
 }
 

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 clients still call the old tag operations
+
 package logs
 
 import (
