@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina"
+	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
 	"github.com/lamina-dev/lamina/internal/awsproto"
 	"github.com/lamina-dev/lamina/internal/runtimes/codepkg"
 	"github.com/lamina-dev/lamina/internal/store/blobs"
@@ -82,7 +83,14 @@ func New(c Config) *Service {
 }
 
 // Register adds every operation of the service to the front door.
-func (s *Service) Register(m *awsproto.Mux) {}
+func (s *Service) Register(m *awsproto.Mux) {
+	s.registerProviders(m)
+	s.registerFunctions(m)
+	s.registerAliases(m)
+	s.registerPolicies(m)
+	s.registerSettings(m)
+	awsproto.Handle(m, model.Invoke, s.invoke)
+}
 
 // catchUpLimit bounds the wait for commits of other servers on a miss (chosen).
 const catchUpLimit = time.Second

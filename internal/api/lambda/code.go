@@ -1,0 +1,77 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"crypto/sha256"
+
+	"github.com/lamina-dev/lamina"
+	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
+	"github.com/lamina-dev/lamina/internal/store/blobs"
+)
+
+// source is where a request says the code is.
+type source struct {
+	zip             []byte
+	bucket, imageID *string
+}
+
+func sourceOf(in *model.FunctionCode) source {
+	return source{in.ZipFile, in.S3Bucket, in.ImageUri}
+}
+
+// check refuses every source but a zip in the request.
+func (c source) check() error {
+	switch {
+	case c.imageID != nil:
+		return lamina.Errorf(lamina.CodeInvalidParameter, textImage)
+	case c.bucket != nil:
+		return lamina.Errorf(lamina.CodeInvalidParameter, textFromS3)
+	case len(c.zip) == 0:
+		return lamina.Errorf(lamina.CodeInvalidParameter, textNoCode)
+	case len(c.zip) >= maxZipped:
+		return lamina.Errorf(lamina.CodeRequestTooLarge, textZippedSize, maxZipped)
+	}
+	return nil
+}
+
+// storeCode makes the package durable and sets the configuration to it. A
+// package that is no zip leaves nothing behind; one whose function is refused
+// afterwards stays unreferenced, for whoever collects garbage.
+func (s *Service) storeCode(ctx context.Context, c *lamina.FunctionConfig, zip []byte) error {
+	sum := sha256.Sum256(zip)
+	known := s.known(hex.EncodeToString(sum[:]))
+	sha, size, err := s.Blobs.Put(ctx, bytes.NewReader(zip), maxZipped)
+	if errors.Is(err, blobs.ErrTooLarge) {
+		return lamina.Errorf(lamina.CodeRequestTooLarge, textZippedSize, maxZipped)
+	}
+	if err != nil {
+		return fmt.Errorf("storing a function's code: %w", err)
+	}
+	path, err := s.Blobs.Path(sha)
+	if err != nil {
+		return fmt.Errorf("storing a function's code: %w", err)
+	}
+	if err := s.CheckPackage(path); err != nil {
+		if !known {
+			err = errors.Join(err, s.Blobs.Delete(sha))
+		}
+		return err
+	}
+	c.CodeSHA256, c.CodeSize = sha, size
+	return nil
+}
+
+// known says whether the package was stored before this request.
+func (s *Service) known(sha string) bool {
+	f, _, err := s.Blobs.Open(sha)
+	if err != nil {
+		return false
+	}
+	_ = f.Close() // only looked at
+	return true
+}

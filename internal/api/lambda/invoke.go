@@ -1,0 +1,127 @@
+package lambda
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/lamina-dev/lamina"
+	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
+)
+
+// Throttled is the answer when no environment has a free slot.
+func Throttled() error {
+	return &lamina.Error{Code: lamina.CodeTooManyRequests, Message: textThrottled, Reason: reasonNoSlot}
+}
+
+// invoke serves Invoke. It reads nothing but this process's memory, so that it
+// works while the store stands still.
+func (s *Service) invoke(ctx context.Context, in *model.InvocationRequest) (*model.InvocationResponse, error) {
+	t, err := parseTarget(ctx, *in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	route, err := s.at(s.View).route(t, s.Random)
+	if err != nil {
+		return nil, err
+	}
+	tail := in.LogType != nil && *in.LogType == model.LogTypeTail
+	if err := checkInvocation(in, route, tail); err != nil {
+		return nil, err
+	}
+	if in.InvocationType != nil && *in.InvocationType == model.InvocationTypeDryRun {
+		return &model.InvocationResponse{StatusCode: new(int32(http.StatusNoContent))}, nil
+	}
+	request, err := s.request(ctx, t, in, route)
+	if err != nil {
+		return nil, err
+	}
+	request.Tail = tail
+	result, err := s.Invoker.Invoke(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	out := &model.InvocationResponse{
+		StatusCode:      new(int32(http.StatusOK)),
+		FunctionError:   given(result.FunctionError),
+		Payload:         result.Payload,
+		ExecutedVersion: new(route.version.Qualifier),
+	}
+	if tail {
+		out.LogResult = new(base64.StdEncoding.EncodeToString(result.LogTail))
+	}
+	return out, nil
+}
+
+// checkInvocation refuses what can't be asked of the target.
+func checkInvocation(in *model.InvocationRequest, r route, tail bool) error {
+	switch {
+	case in.InvocationType != nil && *in.InvocationType == model.InvocationTypeEvent:
+		return lamina.Errorf(lamina.CodeInvalidParameter, textAsync)
+	case tail && r.version.Config.Managed():
+		return lamina.Errorf(lamina.CodeInvalidParameter, textTailManaged)
+	case in.TenantId != nil:
+		return lamina.Errorf(lamina.CodeInvalidParameter, textTenant)
+	case in.DurableExecutionName != nil:
+		return lamina.Errorf(lamina.CodeInvalidParameter, textDurable)
+	case len(in.Payload) > maxSyncPayload:
+		return lamina.Errorf(lamina.CodeRequestTooLarge, textInvokeTooLarge, maxSyncPayload)
+	}
+	return nil
+}
+
+// request is the invocation for the router, if the version can run now.
+func (s *Service) request(ctx context.Context, t target, in *model.InvocationRequest, r route) (InvokeRequest, error) {
+	if r.standing.state != lamina.StateActive {
+		return InvokeRequest{}, lamina.Errorf(lamina.CodeResourceConflict, textWrongState, r.standing.state)
+	}
+	if r.function.Reserved != nil && *r.function.Reserved == 0 {
+		return InvokeRequest{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: textThrottled, Reason: reasonReserved}
+	}
+	payload, err := payloadOf(in.Payload)
+	if err != nil {
+		return InvokeRequest{}, err
+	}
+	client, err := clientContext(in.ClientContext)
+	if err != nil {
+		return InvokeRequest{}, err
+	}
+	return InvokeRequest{
+		VersionKey:    r.version.Key(),
+		FunctionKey:   r.function.Key(),
+		FunctionARN:   t.arn(),
+		RequestID:     lamina.RequestID(ctx),
+		Timeout:       time.Duration(min(r.version.Config.TimeoutSec, maxSyncTimeout)) * time.Second,
+		Payload:       payload,
+		ClientContext: client,
+		TraceID:       s.TraceID(ctx),
+		ContentType:   "application/json",
+		Reserved:      r.function.Reserved,
+	}, nil
+}
+
+// payloadOf is the event as JSON; none is the empty object.
+func payloadOf(body []byte) ([]byte, error) {
+	if len(body) == 0 {
+		return []byte("{}"), nil
+	}
+	if json.Valid(body) {
+		return body, nil
+	}
+	var ignored json.RawMessage
+	err := json.Unmarshal(body, &ignored)
+	return nil, lamina.Errorf(lamina.CodeInvalidRequest, textBadPayload, err)
+}
+
+func clientContext(encoded *string) ([]byte, error) {
+	if encoded == nil || *encoded == "" {
+		return nil, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(*encoded)
+	if err != nil || !json.Valid(raw) {
+		return nil, lamina.Errorf(lamina.CodeInvalidRequest, textBadContext)
+	}
+	return raw, nil
+}
