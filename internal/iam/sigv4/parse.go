@@ -1,0 +1,140 @@
+package sigv4
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// signature is what a request says of its own signature.
+type signature struct {
+	key, day, region, service, terminator string
+
+	date      time.Time
+	headers   []string
+	signature string
+	token     string
+	presigned bool
+	expires   time.Duration
+	query     map[string]string // of a presigned request
+}
+
+// SessionToken is the token a request presents; "" without one. It is not yet
+// verified.
+func SessionToken(r *http.Request) string {
+	if r.Header.Get("Authorization") == "" && hasQuery(r) {
+		return r.URL.Query().Get("X-Amz-Security-Token")
+	}
+	return r.Header.Get("X-Amz-Security-Token")
+}
+
+// AccessKeyID is the access key a request names; "" without one. It is not yet
+// verified.
+func AccessKeyID(r *http.Request) string {
+	s, err := parse(r)
+	if err != nil {
+		return ""
+	}
+	return s.key
+}
+
+func hasQuery(r *http.Request) bool {
+	return strings.Contains(r.URL.RawQuery, "X-Amz-")
+}
+
+// parse reads the signature's parts. Two signatures on one request are refused:
+// one of them would go unchecked.
+func parse(r *http.Request) (*signature, error) {
+	auth := r.Header.Get("Authorization")
+	var q url.Values
+	if hasQuery(r) {
+		var err error
+		if q, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+			return nil, refuse(Incomplete, "The query string could not be read.")
+		}
+	}
+	inQuery := q.Has("X-Amz-Algorithm") || q.Has("X-Amz-Signature") || q.Has("X-Amz-Credential")
+	switch {
+	case auth != "" && inQuery:
+		return nil, refuse(Incomplete, "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter or the Authorization header should be specified.")
+	case auth != "":
+		return parseHeader(r, auth)
+	case inQuery:
+		return parseQuery(q)
+	}
+	return nil, refuse(Missing, textMissing)
+}
+
+func parseHeader(r *http.Request, auth string) (*signature, error) {
+	rest, ok := strings.CutPrefix(auth, algorithm+" ")
+	if !ok {
+		if strings.HasPrefix(auth, "AWS4-") {
+			return nil, refuse(Incomplete, "Unsupported AWS 'algorithm': '%s'.", strings.SplitN(auth, " ", 2)[0])
+		}
+		return nil, refuse(Missing, textMissing)
+	}
+	parts := map[string]string{}
+	for field := range strings.SplitSeq(rest, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+		if _, twice := parts[key]; twice {
+			return nil, refuse(Incomplete, "Authorization header names '%s' more than once.", key)
+		}
+		parts[key] = value
+	}
+	for _, key := range []string{"Credential", "SignedHeaders", "Signature"} {
+		if parts[key] == "" {
+			return nil, refuse(Incomplete, "Authorization header requires '%s' parameter.", key)
+		}
+	}
+	s := &signature{token: r.Header.Get("X-Amz-Security-Token")}
+	return s, s.fill(parts["Credential"], parts["SignedHeaders"], parts["Signature"], r.Header.Get("X-Amz-Date"))
+}
+
+func parseQuery(q url.Values) (*signature, error) {
+	s := &signature{presigned: true, query: map[string]string{}}
+	for name, values := range q {
+		if strings.HasPrefix(name, "X-Amz-") && len(values) > 1 {
+			return nil, refuse(Incomplete, "The query parameter %s is given more than once.", name)
+		}
+		s.query[name] = values[0]
+	}
+	if a := s.query["X-Amz-Algorithm"]; a != algorithm {
+		return nil, refuse(Incomplete, "Unsupported AWS 'algorithm': '%s'.", a)
+	}
+	for _, name := range []string{"X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date", "X-Amz-Expires"} {
+		if s.query[name] == "" {
+			return nil, refuse(Incomplete, "AWS query-string parameters must include '%s'.", name)
+		}
+	}
+	n, err := strconv.Atoi(s.query["X-Amz-Expires"])
+	if err != nil || n < 0 {
+		return nil, refuse(Incomplete, "X-Amz-Expires must be a non-negative number of seconds.")
+	}
+	if n > int(maxExpires/time.Second) {
+		return nil, refuse(Incomplete, "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
+	}
+	s.expires = time.Duration(n) * time.Second
+	s.token = s.query["X-Amz-Security-Token"]
+	return s, s.fill(s.query["X-Amz-Credential"], s.query["X-Amz-SignedHeaders"], s.query["X-Amz-Signature"], s.query["X-Amz-Date"])
+}
+
+// fill takes the parts that header and query have in common. A date that can't
+// be read refuses the request.
+func (s *signature) fill(credential, headers, sig, date string) error {
+	parts := strings.Split(credential, "/")
+	if len(parts) < 5 || parts[0] == "" {
+		return refuse(Incomplete, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", credential)
+	}
+	n := len(parts)
+	s.key = strings.Join(parts[:n-4], "/")
+	s.day, s.region, s.service, s.terminator = parts[n-4], parts[n-3], parts[n-2], parts[n-1]
+	s.headers, s.signature = strings.Split(headers, ";"), sig
+	at, err := time.Parse(dateFormat, date)
+	if err != nil {
+		return refuse(Incomplete, "Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
+	}
+	s.date = at
+	return nil
+}
