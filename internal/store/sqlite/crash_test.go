@@ -55,6 +55,7 @@ func crashChild(folder string) int {
 // TestKill kills a writing process again and again, always on the same folder.
 // Every acknowledged batch must be there, and none in half.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if testing.Short() {
 		rounds = 3

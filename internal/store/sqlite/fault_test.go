@@ -67,14 +67,23 @@ func verify(t *testing.T, st *Store, acked map[int]int) {
 	}
 }
 
+// leap is 1, the full strength, when LAMINA_TEST_LONG is set, and else leaves
+// something out, as every step syncs a real disk.
+func leap(normal, short int) int {
+	switch {
+	case os.Getenv("LAMINA_TEST_LONG") != "":
+		return 1
+	case testing.Short():
+		return short
+	default:
+		return normal
+	}
+}
+
 // everyK repeats run with k = 1, 2, … until one run ends before its k-th
 // operation on the disk.
 func everyK(t *testing.T, run func(k int) (reached bool)) {
-	step := 1
-	if testing.Short() {
-		step = 7
-	}
-	for k := 1; run(k); k += step {
+	for k := 1; run(k); k += leap(5, 13) {
 		if k > 10_000 {
 			t.Fatal("no end")
 		}
@@ -85,6 +94,7 @@ func everyK(t *testing.T, run func(k int) (reached bool)) {
 // the making of the file to its closing. Reads go on, the next commits work, and
 // after reopening nothing acknowledged is missing.
 func TestFaultAtK(t *testing.T) {
+	t.Parallel()
 	for name, hurt := range map[string]fault{"full": full, "error": ioErr, "torn": torn} {
 		t.Run(name, func(t *testing.T) {
 			everyK(t, func(k int) bool { return faultAt(t, k, hurt) })
@@ -122,6 +132,7 @@ func faultAt(t *testing.T, k int, hurt fault) (reached bool) {
 // TestDeathAtK lets every operation from the k-th on fail, as if the process had
 // died there, the k-th one half done.
 func TestDeathAtK(t *testing.T) {
+	t.Parallel()
 	everyK(t, func(k int) (reached bool) {
 		fs, folder, acked := newFaultFS(t), t.TempDir(), map[int]int{}
 		fs.set(func(i int) fault {
@@ -153,6 +164,7 @@ func TestDeathAtK(t *testing.T) {
 // TestPowerLossAtK cuts the power at the k-th operation: what was not synced is
 // lost, reordered or torn.
 func TestPowerLossAtK(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(3) {
 		everyK(t, func(k int) (reached bool) {
 			rnd := rand.New(rand.NewPCG(seed, uint64(k)))
@@ -216,6 +228,7 @@ func TestDiskFull(t *testing.T) {
 // TestFlip damages one byte of a store, everywhere in turn. Open must refuse it
 // and name the file, or find everything: never start with less.
 func TestFlip(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, file string
 		killed     bool
@@ -248,6 +261,7 @@ func TestFlip(t *testing.T) {
 
 // TestCut shortens the files of a store to any length, the lost file included.
 func TestCut(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		file   string
 		killed bool
@@ -287,16 +301,12 @@ func damaged(t *testing.T, killed bool) (folder string, acked map[int]int) {
 	return left, acked
 }
 
-// stride goes through headers byte by byte and through the rest in leaps.
+// stride goes through headers in smaller leaps than through the rest.
 func stride(at int) int {
-	switch {
-	case testing.Short():
-		return 499
-	case at%4096 < 40 && at < 3*4096:
-		return 1
-	default:
-		return 61
+	if at%4096 < 40 && at < 2*4096 {
+		return leap(5, 29)
 	}
+	return leap(499, 997)
 }
 
 // refused opens a copy of the folder with one file replaced. What opens must be whole.
