@@ -1,0 +1,28 @@
+# make test   everything that must hold, with one closing line
+# make demo   a region on this machine, created and invoked through the public API; the server stays up
+# make build  the binary, bin/lamina
+
+.PHONY: all build test check demo generate clean
+
+all: build
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/lamina ./cmd/lamina
+
+test:
+	go run ./test/report
+
+# The checks without the tests: quick enough to run before every commit.
+check:
+	go run ./test/report -only checks
+
+demo: build
+	go run ./examples/demo -lamina bin/lamina
+
+# Needs AWS's API models, which are not part of the repository (MODELS=folder).
+MODELS ?= ../shared/models
+generate:
+	go run ./gen -models $(MODELS)
+
+clean:
+	rm -rf bin dist

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestEventsAreCounted(t *testing.T) {
+	const stream = `{"Action":"run","Package":"p/a","Test":"TestGood"}
+{"Action":"pass","Package":"p/a","Test":"TestGood"}
+{"Action":"output","Package":"p/a","Test":"TestBad","Output":"    a_test.go:3: the cause\n"}
+{"Action":"fail","Package":"p/a","Test":"TestBad"}
+{"Action":"output","Package":"p/a","Test":"TestKnown","Output":"    a_test.go:9: no aws here\n"}
+{"Action":"skip","Package":"p/a","Test":"TestKnown"}
+{"Action":"output","Package":"p/a","Test":"TestQuiet","Output":"    a_test.go:9: flaky\n"}
+{"Action":"skip","Package":"p/a","Test":"TestQuiet"}
+{"Action":"fail","Package":"p/a"}
+{"ImportPath":"p/b","Action":"build-output","Output":"b.go:1: broken\n"}
+{"ImportPath":"p/b","Action":"build-fail"}
+{"Action":"fail","Package":"p/b","FailedBuild":"p/b"}
+{"Action":"output","Package":"p/c","Test":"TestHangs","Output":"panic: test timed out\n"}
+{"Action":"fail","Package":"p/c"}
+`
+	var out bytes.Buffer
+	tl := &tally{out: &out, allowed: []allowedSkip{{"p/a.TestKnown", "no aws"}}}
+	readEvents(strings.NewReader(stream), tl)
+	tl.close(0)
+	for _, want := range []string{"1 passed, 4 failed, 2 skipped\n", "the cause", "b.go:1: broken", "TestHangs (never ended)", "skipped p/a.TestKnown: no aws here"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("report lacks %q:\n%s", want, out.String())
+		}
+	}
+	if !strings.HasSuffix(out.String(), "skipped\n") {
+		t.Error("the closing line is not last")
+	}
+}
+
+func TestSkipListIsReadable(t *testing.T) {
+	list, err := readSkips("../skips.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range list {
+		if a.pattern == "" || a.reason == "" {
+			t.Errorf("%+v: a line wants a pattern and a reason", a)
+		}
+	}
+}
