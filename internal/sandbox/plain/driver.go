@@ -1,35 +1,131 @@
 package plain
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 )
 
-// Driver is the plain sandbox.
-type Driver struct{}
+// Driver is the plain sandbox. It holds what New found out and no state.
+type Driver struct {
+	host host
+}
+
+// host is what this machine permits this process to do.
+type host struct {
+	namespaces bool   // own root, mounts and processes
+	userNS     bool   // by way of a user namespace, as this process is not privileged
+	dropUser   bool   // may become the function's user
+	noProc     bool   // /proc can't be mounted inside
+	why        string // why not namespaces
+	cgroups    cgroups
+}
 
 var _ sandbox.Sandbox = (*Driver)(nil)
 
-// New probes, by trying, what this host permits.
-func New(ctx context.Context) (*Driver, error) { panic("todo") }
+// errNoHook guards against a binary that would run itself, endlessly, as its own stage.
+var errNoHook = errors.New("plain.Main was not called at the start of main")
+
+// New finds out, by trying, what this host permits. Where that is little, the
+// driver works with less, and Describe tells.
+func New(ctx context.Context) (*Driver, error) {
+	if !hooked {
+		return nil, errNoHook
+	}
+	h, err := probe(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("trying the sandbox: %w", err)
+	}
+	return &Driver{h}, nil
+}
 
 // Listen implements sandbox.Sandbox; the network is the host's for now.
 func (d *Driver) Listen(ctx context.Context, id string) (net.Listener, error) {
 	var lc net.ListenConfig
-	return lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("opening the runtime API of environment %s: %w", id, err)
+	}
+	return l, nil
 }
 
-// Layout implements sandbox.Sandbox.
-func (d *Driver) Layout(spec sandbox.Spec) sandbox.Layout { return sandbox.ServiceLayout }
+// Layout implements sandbox.Sandbox: AWS's paths where mounts are possible,
+// else the host's own.
+func (d *Driver) Layout(spec sandbox.Spec) sandbox.Layout {
+	if d.host.namespaces {
+		return sandbox.ServiceLayout
+	}
+	return sandbox.Layout{
+		Task:    spec.TaskDir,
+		Runtime: spec.RuntimeDir,
+		Lang:    spec.LangDir,
+		Opt:     cmp.Or(spec.LayersDir, sandbox.ServiceLayout.Opt),
+		Tmp:     filepath.Join(spec.Dir, "tmp"),
+	}
+}
 
 // Start implements sandbox.Sandbox.
 func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Process, error) {
-	panic("todo")
+	if len(spec.Argv) == 0 {
+		return nil, fmt.Errorf("environment %s: no command", spec.ID)
+	}
+	spec.UID, spec.GID = cmp.Or(spec.UID, sandbox.DefaultUID), cmp.Or(spec.GID, sandbox.DefaultGID)
+	layout := d.Layout(spec)
+	spec.WorkDir = cmp.Or(spec.WorkDir, layout.Task)
+	if !d.host.namespaces {
+		if err := makeTmp(layout.Tmp, spec, d.host.dropUser); err != nil {
+			return nil, fmt.Errorf("environment %s: %w", spec.ID, err)
+		}
+	}
+	p, err := d.launch(ctx, spec)
+	if err != nil {
+		return nil, fmt.Errorf("starting environment %s: %w", spec.ID, err)
+	}
+	return p, nil
+}
+
+func makeTmp(dir string, spec sandbox.Spec, chown bool) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if chown {
+		return os.Chown(dir, spec.UID, spec.GID)
+	}
+	return nil
 }
 
 // Describe implements sandbox.Sandbox.
-func (d *Driver) Describe() []sandbox.Guarantee { return nil }
-
-func stage(args []string) int { panic("todo") }
+func (d *Driver) Describe() []sandbox.Guarantee {
+	h := d.host
+	say := func(aspect string, ok bool, yes, no string) sandbox.Guarantee {
+		if ok {
+			return sandbox.Guarantee{Aspect: aspect, Isolated: true, Detail: yes}
+		}
+		return sandbox.Guarantee{Aspect: aspect, Detail: no}
+	}
+	userYes := "runs as a user of its own (993:990)"
+	if h.userNS {
+		userYes = "is user 993:990 in a user namespace; on the host it is the user who runs lamina"
+	}
+	because := ""
+	if h.why != "" {
+		because = ": " + h.why
+	}
+	procNo := "a process group only; other processes of the user are visible" + because
+	return []sandbox.Guarantee{
+		say("files", h.namespaces, "own root: host programs and libraries read-only, own /tmp", "sees all files that its user may read"+because),
+		say("processes", h.namespaces, "own PID namespace: sees and signals only its own, and all die with the first", procNo),
+		say("user", h.userNS || h.dropUser, userYes, "runs as the user who runs lamina"),
+		say("memory", h.cgroups.has("memory"), "limited by cgroup", "not limited: no writable memory cgroup"),
+		say("cpu", h.cgroups.has("cpu"), "weighed by cgroup", "not weighed: no writable cpu cgroup"),
+		say("process count", h.cgroups.has("pids"), "limited by cgroup", "not limited: no writable pids cgroup"),
+		say("network", false, "", "shares the host's network, loopback included"),
+		say("kernel", false, "", "shares the host's kernel, without a system call filter"),
+	}
+}

@@ -1,6 +1,9 @@
 // Package plain runs execution environments as processes of this host, in
 // namespaces of their own where the kernel permits it and in a process group
 // elsewhere; it needs no daemon and no image.
+//
+// A caller that lives in a PID namespace of its own must have mounted its own
+// /proc: starting and measuring processes looks them up there.
 package plain
 
 import "os"
@@ -9,10 +12,13 @@ import "os"
 // itself to build an environment from inside.
 const StageArg = "sandbox-exec"
 
+var hooked bool
+
 // Main must be called first thing in main (and TestMain) of every binary that
 // uses this driver. It never returns when the process is a stage; else it returns at once.
 func Main() {
-	if len(os.Args) > 1 && os.Args[1] == StageArg {
-		os.Exit(stage(os.Args[2:]))
+	hooked = true
+	if len(os.Args) == 2 && os.Args[1] == StageArg {
+		os.Exit(stage())
 	}
 }

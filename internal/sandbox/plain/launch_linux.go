@@ -1,0 +1,237 @@
+package plain
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lamina-dev/lamina/internal/sandbox"
+)
+
+// order is what the stage is told, on descriptor 3.
+type order struct {
+	Probe      bool // stop short of running the command
+	Namespaces bool
+	NoProc     bool
+	SetUser    bool // change to Spec.UID and GID
+	Root       string
+	Spec       stageSpec
+}
+
+// stageSpec is the part of sandbox.Spec that the stage needs.
+type stageSpec struct {
+	TaskDir, RuntimeDir, LangDir, LayersDir string
+	Argv, Env                               []string
+	WorkDir                                 string
+	UID, GID                                int
+	NoFile                                  uint64
+	TmpBytes                                int64
+}
+
+// outcome is what the stage tells back, on descriptor 4, unless it became the
+// command.
+type outcome struct {
+	Error  string
+	NoProc bool
+}
+
+// namespaceFlags is what an environment has of its own.
+const namespaceFlags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC
+
+// stageCaps are kept across the re-exec in a user namespace, where the user
+// inside is not 0.
+var stageCaps = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}
+
+// launch starts a stage, puts it into its cgroup and lets it become the command.
+func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error) {
+	root := filepath.Join(spec.Dir, "root")
+	if d.host.namespaces {
+		if err := os.MkdirAll(root, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	group, err := d.host.cgroups.create(spec.Cgroup, spec.Limits)
+	if err != nil {
+		return nil, err
+	}
+	p, out, err := startStage(ctx, d.host, group, spec.Log, order{
+		Namespaces: d.host.namespaces,
+		NoProc:     d.host.noProc,
+		SetUser:    d.host.dropUser && !d.host.userNS,
+		Root:       root,
+		Spec: stageSpec{
+			TaskDir: spec.TaskDir, RuntimeDir: spec.RuntimeDir, LangDir: spec.LangDir, LayersDir: spec.LayersDir,
+			Argv: spec.Argv, Env: spec.Env, WorkDir: spec.WorkDir, UID: spec.UID, GID: spec.GID,
+			NoFile: spec.Limits.NoFile, TmpBytes: spec.Limits.TmpBytes,
+		},
+	})
+	if err == nil && out.Error != "" {
+		<-p.done
+		err = errors.New(out.Error)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// startStage runs one stage until it has become the command or told why not.
+// It takes over group.
+func startStage(ctx context.Context, h host, group *cgroup, log func(sandbox.Stream, []byte), o order) (*process, outcome, error) {
+	orderR, orderW, err := os.Pipe()
+	if err != nil {
+		group.remove()
+		return nil, outcome{}, err
+	}
+	defer orderW.Close()
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		orderR.Close()
+		group.remove()
+		return nil, outcome{}, err
+	}
+	defer outR.Close()
+	cmd := exec.Command("/proc/self/exe", StageArg)
+	cmd.Args[0] = "lamina"
+	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=off"} // a short life with one thread
+	cmd.ExtraFiles = []*os.File{orderR, outW}
+	cmd.SysProcAttr = attributes(h, o)
+	p, err := run(cmd, o.Namespaces, group, log)
+	orderR.Close()
+	outW.Close()
+	if err != nil {
+		group.remove()
+		return nil, outcome{}, err
+	}
+	stop := context.AfterFunc(ctx, func() { p.Kill() })
+	defer stop()
+	out, err := converse(p, o, orderW, outR)
+	if err == nil && !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		p.Kill()
+		<-p.done
+		return nil, outcome{}, err
+	}
+	return p, out, nil
+}
+
+// converse attaches the waiting stage to its cgroup, orders it on and hears the outcome.
+func converse(p *process, o order, orderW io.WriteCloser, outR io.Reader) (outcome, error) {
+	if err := p.group.attach(p.PID()); err != nil {
+		return outcome{}, err
+	}
+	if err := json.NewEncoder(orderW).Encode(o); err != nil {
+		return outcome{}, fmt.Errorf("ordering the stage: %w", err)
+	}
+	orderW.Close()
+	data, err := io.ReadAll(outR) // ends with the exec, which closes the other end
+	if err != nil {
+		return outcome{}, fmt.Errorf("hearing from the stage: %w", err)
+	}
+	var out outcome
+	if len(data) > 0 {
+		err = json.Unmarshal(data, &out)
+	} else if o.Probe {
+		err = errors.New("the stage died")
+	}
+	return out, err
+}
+
+// attributes are the clone flags and, without privileges, the user mapping.
+func attributes(h host, o order) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setsid: true}
+	if !o.Namespaces {
+		return attr
+	}
+	attr.Cloneflags = namespaceFlags
+	if h.userNS {
+		attr.Cloneflags |= syscall.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: o.Spec.UID, HostID: os.Geteuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: o.Spec.GID, HostID: os.Getegid(), Size: 1}}
+		attr.AmbientCaps = stageCaps
+	}
+	return attr
+}
+
+// probe tries the ways to isolate from the best to the least.
+func probe(ctx context.Context) (host, error) {
+	groups := findCgroups()
+	dropUser := os.Geteuid() == 0 && idMapped("/proc/self/uid_map", sandbox.DefaultUID) && idMapped("/proc/self/gid_map", sandbox.DefaultGID)
+	var why error
+	for _, h := range []host{
+		{namespaces: true, dropUser: true},
+		{namespaces: true, userNS: true},
+	} {
+		if h.dropUser && !dropUser {
+			continue
+		}
+		noProc, err := tryHost(ctx, h)
+		if err == nil {
+			h.noProc, h.cgroups = noProc, groups
+			return h, nil
+		}
+		if ctx.Err() != nil {
+			return host{}, ctx.Err()
+		}
+		why = errors.Join(why, err)
+	}
+	return host{dropUser: dropUser, why: oneLine(why), cgroups: groups}, nil
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// tryHost builds an environment that runs nothing.
+func tryHost(ctx context.Context, h host) (noProc bool, err error) {
+	dir, err := os.MkdirTemp("", "lamina-probe-")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(dir)
+	o := order{
+		Probe: true, Namespaces: true, SetUser: h.dropUser, Root: dir,
+		Spec: stageSpec{TaskDir: dir, WorkDir: sandbox.ServiceLayout.Task, UID: sandbox.DefaultUID, GID: sandbox.DefaultGID},
+	}
+	p, out, err := startStage(ctx, h, nil, nil, o)
+	if err != nil {
+		return false, err
+	}
+	<-p.done
+	if out.Error != "" {
+		return false, errors.New(out.Error)
+	}
+	return out.NoProc, nil
+}
+
+// idMapped tells whether id exists in this process's user namespace.
+func idMapped(file string, id int) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) != 3 {
+			continue
+		}
+		first, _ := strconv.Atoi(fields[0])
+		count, _ := strconv.ParseInt(fields[2], 10, 64)
+		if id >= first && int64(id-first) < count {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,147 @@
+package plain
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// stage is the whole life of the re-executed binary: it waits for its order,
+// builds the environment around itself and becomes the command. No helper
+// process stays behind.
+func stage() int {
+	runtime.LockOSThread() // capabilities and no_new_privs belong to a thread, and exec keeps this one
+	orders, answer := os.NewFile(3, "order"), os.NewFile(4, "outcome")
+	syscall.CloseOnExec(3)
+	syscall.CloseOnExec(4)
+	var o order
+	if err := json.NewDecoder(orders).Decode(&o); err != nil {
+		return 1 // who started us has gone
+	}
+	out := outcome{NoProc: o.NoProc}
+	if err := become(o, &out); err != nil {
+		out.Error = err.Error()
+	}
+	json.NewEncoder(answer).Encode(out)
+	if out.Error != "" {
+		return 1
+	}
+	return 0
+}
+
+// become returns only on failure, or when all is well with a probe.
+func become(o order, out *outcome) error {
+	if o.Namespaces {
+		b := builder{root: o.Root, spec: o.Spec, noProc: o.NoProc}
+		if err := b.build(); err != nil {
+			return err
+		}
+		out.NoProc = b.noProc
+	}
+	if err := setLimits(o.Spec.NoFile); err != nil {
+		return err
+	}
+	if err := dropPrivileges(o); err != nil {
+		return err
+	}
+	if err := os.Chdir(o.Spec.WorkDir); err != nil {
+		return fmt.Errorf("Runtime.InvalidWorkingDir: %w", err)
+	}
+	if o.Probe {
+		return nil
+	}
+	path, err := lookPath(o.Spec.Argv[0], o.Spec.Env)
+	if err != nil {
+		return fmt.Errorf("Runtime.InvalidEntrypoint: %w", err)
+	}
+	syscall.Umask(0o022)
+	err = syscall.Exec(path, o.Spec.Argv, o.Spec.Env)
+	return fmt.Errorf("Runtime.InvalidEntrypoint: running %s: %w", path, err)
+}
+
+// lookPath finds a bare command name in the function's own PATH.
+func lookPath(name string, env []string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, v := range env {
+		if list, ok := strings.CutPrefix(v, "PATH="); ok {
+			for _, dir := range filepath.SplitList(list) {
+				if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil && filepath.IsAbs(p) {
+					return p, nil
+				}
+			}
+		}
+	}
+	return "", fmt.Errorf("%s: not found in PATH", name)
+}
+
+// setLimits sets the descriptors' limit as far as the hard limit permits, and no core files.
+func setLimits(noFile uint64) error {
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return fmt.Errorf("forbidding core files: %w", err)
+	}
+	var now syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &now); err != nil {
+		return fmt.Errorf("reading the descriptor limit: %w", err)
+	}
+	limit := now.Max
+	if noFile > 0 {
+		limit = min(noFile, now.Max)
+	}
+	// Set explicitly in any case: Go raises its own soft limit at start.
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+		return fmt.Errorf("limiting descriptors to %d: %w", limit, err)
+	}
+	return nil
+}
+
+// dropPrivileges makes this thread the function's user, for good.
+func dropPrivileges(o order) error {
+	dropBounding()
+	if o.SetUser {
+		if err := syscall.Setgroups(nil); err != nil {
+			return fmt.Errorf("dropping groups: %w", err)
+		}
+		if err := syscall.Setresgid(o.Spec.GID, o.Spec.GID, o.Spec.GID); err != nil {
+			return fmt.Errorf("becoming group %d: %w", o.Spec.GID, err)
+		}
+		if err := syscall.Setresuid(o.Spec.UID, o.Spec.UID, o.Spec.UID); err != nil {
+			return fmt.Errorf("becoming user %d: %w", o.Spec.UID, err)
+		}
+		if err := unix.Access(o.Spec.WorkDir, unix.R_OK|unix.X_OK); errors.Is(err, unix.EACCES) {
+			return fmt.Errorf("the function's user %d can't read %s", o.Spec.UID, o.Spec.WorkDir)
+		}
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("clearing ambient capabilities: %w", err)
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&none[0])), 0); errno != 0 {
+		return fmt.Errorf("dropping capabilities: %w", errno)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("setting no_new_privs: %w", err)
+	}
+	return nil
+}
+
+// dropBounding empties the bounding set where permitted; no_new_privs alone
+// keeps a program from gaining anything, so a refusal is no harm.
+func dropBounding() {
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package sandboxtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/sandbox"
+)
+
+// probeArg tells the test binary to be the function inside the sandbox.
+const probeArg = "sandboxtest:probe"
+
+// Main must be called at the start of TestMain; it does not return in the probe.
+func Main() {
+	if len(os.Args) > 3 && os.Args[1] == probeArg {
+		os.Exit(probe(os.Args[2], os.Args[3], os.Args[4:]))
+	}
+}
+
+// probe is the function that looks around in the sandbox.
+func probe(id, what string, args []string) int {
+	switch what {
+	case "env":
+		fmt.Print(strings.Join(os.Environ(), "\n"))
+	case "id":
+		printIdentity()
+	case "write":
+		for _, name := range args {
+			report(name, os.WriteFile(name, []byte("x"), 0o644))
+		}
+	case "read":
+		for _, name := range args {
+			f, err := os.Open(name)
+			f.Close()
+			report(name, err)
+		}
+	case "tmp":
+		probeTmp(args[0])
+	case "fill":
+		err := os.WriteFile(filepath.Join(args[0], "big"), make([]byte, 4<<20), 0o644)
+		var pe *os.PathError
+		errors.As(err, &pe)
+		fmt.Println(pe.Err)
+	case "lines":
+		printLines()
+	case "exit":
+		code, _ := strconv.Atoi(args[0])
+		return code
+	case "term":
+		ch := make(chan os.Signal, 1)
+		signal.Notify(ch, syscall.SIGTERM)
+		fmt.Println("ready")
+		<-ch
+		return 43
+	case "sleep":
+		fmt.Println("up")
+		time.Sleep(time.Hour)
+	case "tree", "orphans":
+		return growTree(id, what == "tree", args[0] == "true")
+	case "alloc":
+		n, _ := strconv.Atoi(args[0])
+		b := bytes.Repeat([]byte{1}, n<<20)
+		fmt.Println("allocated")
+		return int(b[len(b)-1]) - 1
+	case "spin":
+		spin()
+	case "dial":
+		return dial(args[0])
+	}
+	return 0
+}
+
+func report(name string, err error) {
+	if err != nil {
+		fmt.Println(name, "refused:", err)
+		return
+	}
+	fmt.Println(name, "ok")
+}
+
+func printIdentity() {
+	cwd, _ := os.Getwd()
+	var nofile syscall.Rlimit
+	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &nofile)
+	fmt.Printf("cwd %s\nuid %d\ngid %d\npid %d\nnofile %d\n", cwd, os.Getuid(), os.Getgid(), os.Getpid(), nofile.Max)
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		key, value, _ := strings.Cut(line, ":")
+		fmt.Println(strings.ToLower(key), strings.TrimSpace(value))
+	}
+}
+
+func probeTmp(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) == 0 {
+		fmt.Println("empty")
+	}
+	if os.WriteFile(filepath.Join(dir, "mine"), []byte("x"), 0o644) == nil {
+		fmt.Println("written")
+	}
+}
+
+func printLines() {
+	var b bytes.Buffer
+	for i := range 1000 {
+		fmt.Fprintln(&b, "line", i)
+	}
+	fmt.Fprintln(&b, strings.Repeat("x", sandbox.MaxLine+10))
+	fmt.Fprintln(&b, "end")
+	os.Stdout.Write(b.Bytes())
+	fmt.Fprint(os.Stderr, "to stderr\ncut off")
+}
+
+// growTree has three children, one of them in a session of its own if asked.
+func growTree(id string, stay, leave bool) int {
+	for i := range 3 {
+		cmd := exec.Command(os.Args[0], probeArg, id, "sleep", "")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: leave && i == 2}
+		out, _ := cmd.StdoutPipe()
+		if err := cmd.Start(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if n, err := out.Read(make([]byte, 8)); n == 0 || err != nil {
+			fmt.Fprintln(os.Stderr, "child did not start")
+			return 1
+		}
+	}
+	fmt.Println("ready")
+	if stay {
+		time.Sleep(time.Hour)
+	}
+	return 0
+}
+
+// spin uses about 200 ms of CPU and 64 MiB.
+func spin() {
+	b := bytes.Repeat([]byte{1}, 64<<20)
+	for used := time.Duration(0); used < 200*time.Millisecond; {
+		for i := range b {
+			b[i]++
+		}
+		var ru syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &ru)
+		used = time.Duration(ru.Utime.Nano())
+	}
+	fmt.Println("ready")
+	time.Sleep(time.Hour)
+	fmt.Println(b[0])
+}
+
+func dial(addr string) int {
+	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("hello")); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// living counts the processes of the environment id on the host.
+func living(id string) (n int) {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		data, _ := os.ReadFile(f)
+		args := strings.Split(string(data), "\x00")
+		if len(args) > 2 && args[1] == probeArg && args[2] == id {
+			n++
+		}
+	}
+	return n
+}

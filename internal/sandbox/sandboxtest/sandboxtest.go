@@ -1,0 +1,455 @@
+// Package sandboxtest is the conformance suite of the sandbox seam: what every
+// driver must do, and what it must do as far as it claims to in Describe.
+package sandboxtest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/sandbox"
+)
+
+// wait bounds everything that should take milliseconds.
+const wait = 20 * time.Second
+
+// suite is one run of the tests against one driver.
+type suite struct {
+	sb       sandbox.Sandbox
+	isolated map[string]bool
+	cgroup   string
+}
+
+// Run tests a driver. Main must have been called in TestMain. cgroup names a
+// parent group for tests of limits; "" skips them.
+func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
+	s := suite{sb: sb, isolated: map[string]bool{}, cgroup: cgroup}
+	for _, g := range sb.Describe() {
+		t.Logf("%s: isolated %v: %s", g.Aspect, g.Isolated, g.Detail)
+		s.isolated[g.Aspect] = g.Isolated
+	}
+	tests := map[string]func(*testing.T){
+		"Environment": s.environment, "Identity": s.identity, "Files": s.files, "Tmp": s.tmp, "Logs": s.logs,
+		"ExitCodes": s.exitCodes, "Signal": s.signal, "KillTree": s.killTree, "ExitKillsTree": s.exitKillsTree,
+		"StartFaults": s.startFaults, "Memory": s.memory, "Usage": s.usage, "Pids": s.pids, "Listen": s.listen,
+		"NothingLeft": s.nothingLeft, "Many": s.many,
+	}
+	for name, has := range map[string]bool{
+		"Files":  s.isolated["files"],
+		"Memory": s.isolated["memory"] && cgroup != "",
+		"Pids":   s.isolated["process count"] && cgroup != "",
+	} {
+		if !has {
+			t.Logf("%s: not claimed by this driver here, not tested", name)
+			delete(tests, name)
+		}
+	}
+	for name, test := range tests {
+		t.Run(name, test)
+	}
+}
+
+// run is a started environment and its output.
+type run struct {
+	t    *testing.T
+	proc sandbox.Process
+	id   string
+
+	mu    sync.Mutex
+	lines [2][]string
+}
+
+// spec prepares an environment that runs the probe with args.
+func (s *suite) spec(t *testing.T, args ...string) sandbox.Spec {
+	t.Helper()
+	spec := sandbox.Spec{ID: fmt.Sprintf("sbt-%d-%d", os.Getpid(), time.Now().UnixNano()), Dir: openDir(t), TaskDir: openDir(t), RuntimeDir: openDir(t)}
+	copyProbe(t, filepath.Join(spec.TaskDir, "bootstrap"))
+	spec.Argv = append([]string{filepath.Join(s.sb.Layout(spec).Task, "bootstrap"), probeArg, spec.ID}, args...)
+	return spec
+}
+
+// openDir is a temporary folder that the function's user can reach.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for d := dir; d != os.TempDir() && d != "/" && d != "."; d = filepath.Dir(d) {
+		os.Chmod(d, 0o755)
+	}
+	return dir
+}
+
+var probeFile struct {
+	sync.Once
+	data []byte
+	err  error
+}
+
+func copyProbe(t *testing.T, to string) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Link(exe, to) == nil {
+		return
+	}
+	probeFile.Do(func() { probeFile.data, probeFile.err = os.ReadFile(exe) })
+	if probeFile.err != nil {
+		t.Fatal(probeFile.err)
+	}
+	if err := os.WriteFile(to, probeFile.data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *suite) start(t *testing.T, spec sandbox.Spec) *run {
+	t.Helper()
+	r := &run{t: t, id: spec.ID}
+	spec.Log = func(stream sandbox.Stream, line []byte) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.lines[stream] = append(r.lines[stream], string(line))
+	}
+	var err error
+	if r.proc, err = s.sb.Start(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.proc.Kill()
+		r.end()
+	})
+	return r
+}
+
+func (r *run) end() sandbox.Exit {
+	r.t.Helper()
+	select {
+	case <-r.proc.Done():
+	case <-time.After(wait):
+		r.t.Fatalf("process %d did not end", r.proc.PID())
+	}
+	return r.proc.Exit()
+}
+
+func (r *run) out(stream sandbox.Stream) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.lines[stream])
+}
+
+// said waits for a line of stdout.
+func (r *run) said(line string) {
+	r.t.Helper()
+	for end := time.Now().Add(wait); ; time.Sleep(time.Millisecond) {
+		if slices.Contains(r.out(sandbox.Stdout), line) {
+			return
+		}
+		if time.Now().After(end) {
+			r.t.Fatalf("never said %q: %q %q", line, r.out(sandbox.Stdout), r.out(sandbox.Stderr))
+		}
+	}
+}
+
+// output runs the probe to its end, which must be good.
+func (s *suite) output(t *testing.T, spec sandbox.Spec) []string {
+	t.Helper()
+	r := s.start(t, spec)
+	if exit := r.end(); exit != (sandbox.Exit{}) {
+		t.Fatalf("probe ended with %v: %q", exit, r.out(sandbox.Stderr))
+	}
+	return r.out(sandbox.Stdout)
+}
+
+func (s *suite) environment(t *testing.T) {
+	spec := s.spec(t, "env")
+	spec.Env = []string{"A=1", "B=two words", "LANG=en_US.UTF-8", "EMPTY="}
+	if got := s.output(t, spec); !slices.Equal(got, spec.Env) {
+		t.Errorf("environment %q, want %q", got, spec.Env)
+	}
+}
+
+func (s *suite) identity(t *testing.T) {
+	spec := s.spec(t, "id")
+	got := s.output(t, spec)
+	want := []string{"cwd " + s.sb.Layout(spec).Task}
+	if s.isolated["user"] {
+		want = append(want, "uid 993", "gid 990", "capeff 0000000000000000")
+	}
+	if s.isolated["processes"] {
+		want = append(want, "pid 1", "nonewprivs 1")
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("no %q in %q", line, got)
+		}
+	}
+	spec = s.spec(t, "id")
+	spec.WorkDir = "/"
+	if got := s.output(t, spec); !slices.Contains(got, "cwd /") {
+		t.Errorf("other work folder: %q", got)
+	}
+	spec = s.spec(t, "id")
+	spec.Limits.NoFile = 512
+	if got := s.output(t, spec); s.isolated["processes"] && !slices.Contains(got, "nofile 512") {
+		t.Errorf("descriptor limit: %q", got)
+	}
+}
+
+func (s *suite) files(t *testing.T) {
+	spec := s.spec(t, "write", "/var/task/x", "/var/runtime/x", "/opt/x", "/var/lang/x", "/x", "/etc/x", "/usr/x", "/var/x", "/dev/x", "/tmp/x")
+	os.WriteFile(filepath.Join(spec.RuntimeDir, "boot"), nil, 0o644)
+	spec.LangDir, spec.LayersDir = openDir(t), openDir(t)
+	for _, line := range s.output(t, spec) {
+		if ok := strings.HasSuffix(line, " ok"); ok != strings.HasPrefix(line, "/tmp/") {
+			t.Error(line)
+		}
+	}
+	secret := filepath.Join(openDir(t), "secret")
+	os.WriteFile(secret, []byte("x"), 0o644)
+	home, _ := os.UserHomeDir()
+	spec = s.spec(t, "read", secret, home, "/root", "/proc/2/root", "/etc/shadow", "/sys/fs/cgroup", "/var/task/bootstrap", "/dev/null", "/etc/hosts", "/var/runtime/boot")
+	os.WriteFile(filepath.Join(spec.RuntimeDir, "boot"), nil, 0o644)
+	for _, line := range s.output(t, spec) {
+		name, verdict, _ := strings.Cut(line, " ")
+		visible := slices.Contains([]string{"/var/task/bootstrap", "/dev/null", "/etc/hosts", "/var/runtime/boot"}, name)
+		if (verdict == "ok") != visible {
+			t.Error(line)
+		}
+	}
+}
+
+func (s *suite) tmp(t *testing.T) {
+	spec := s.spec(t, "tmp", "")
+	tmp := s.sb.Layout(spec).Tmp
+	spec.Argv[len(spec.Argv)-1] = tmp
+	for range 2 { // the second environment has a /tmp of its own
+		if got := s.output(t, spec); !slices.Equal(got, []string{"empty", "written"}) {
+			t.Errorf("%q", got)
+		}
+		spec.Dir = openDir(t)
+		spec.Argv[len(spec.Argv)-1] = s.sb.Layout(spec).Tmp
+	}
+	if !s.isolated["files"] {
+		return
+	}
+	spec = s.spec(t, "fill", tmp)
+	spec.Limits.TmpBytes = 1 << 20
+	if got := s.output(t, spec); !slices.Equal(got, []string{"no space left on device"}) {
+		t.Errorf("over the limit of /tmp: %q", got)
+	}
+}
+
+func (s *suite) logs(t *testing.T) {
+	r := s.start(t, s.spec(t, "lines"))
+	r.end()
+	out, err := r.out(sandbox.Stdout), r.out(sandbox.Stderr)
+	if !slices.Equal(err, []string{"to stderr", "cut off"}) {
+		t.Errorf("stderr %q", err)
+	}
+	if len(out) != 1003 || out[0] != "line 0" || out[999] != "line 999" || len(out[1000]) != sandbox.MaxLine || len(out[1001]) != 10 || out[1002] != "end" {
+		t.Errorf("%d lines of stdout", len(out))
+	}
+}
+
+func (s *suite) exitCodes(t *testing.T) {
+	for _, code := range []int{0, 1, 137} {
+		r := s.start(t, s.spec(t, "exit", fmt.Sprint(code)))
+		if exit := r.end(); exit != (sandbox.Exit{Code: code}) {
+			t.Errorf("exit %d: %+v", code, exit)
+		}
+	}
+}
+
+func (s *suite) signal(t *testing.T) {
+	r := s.start(t, s.spec(t, "term"))
+	r.said("ready")
+	if err := r.proc.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if exit := r.end(); exit != (sandbox.Exit{Code: 43}) {
+		t.Errorf("after SIGTERM: %+v", exit)
+	}
+	r = s.start(t, s.spec(t, "term"))
+	r.said("ready")
+	r.proc.Kill()
+	if exit := r.end(); exit != (sandbox.Exit{Code: -1, Signal: syscall.SIGKILL}) {
+		t.Errorf("after Kill: %+v", exit)
+	}
+	if err := r.proc.Kill(); err != nil {
+		t.Errorf("killing the dead: %v", err)
+	}
+	if err := r.proc.Signal(syscall.SIGTERM); err != nil {
+		t.Errorf("signalling the dead: %v", err)
+	}
+}
+
+// killTree: children, grandchildren and, with a PID namespace, those that left the session.
+func (s *suite) killTree(t *testing.T) {
+	r := s.start(t, s.spec(t, "tree", fmt.Sprint(s.isolated["processes"])))
+	r.said("ready")
+	if n := living(r.id); n < 4 {
+		t.Fatalf("only %d processes before", n)
+	}
+	r.proc.Kill()
+	r.end()
+	if n := living(r.id); n != 0 {
+		t.Errorf("%d processes left", n)
+	}
+}
+
+func (s *suite) exitKillsTree(t *testing.T) {
+	r := s.start(t, s.spec(t, "orphans", fmt.Sprint(s.isolated["processes"])))
+	r.end()
+	for end := time.Now().Add(wait); living(r.id) > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d processes left", living(r.id))
+		}
+	}
+}
+
+func (s *suite) startFaults(t *testing.T) {
+	for name, mod := range map[string]func(*sandbox.Spec){
+		"no such command":    func(sp *sandbox.Spec) { sp.Argv[0] = "/var/task/absent" },
+		"no command":         func(sp *sandbox.Spec) { sp.Argv = nil },
+		"not executable":     func(sp *sandbox.Spec) { os.Chmod(filepath.Join(sp.RuntimeDir, "f"), 0o644); sp.Argv[0] = sp.RuntimeDir },
+		"no such task":       func(sp *sandbox.Spec) { sp.TaskDir = filepath.Join(sp.TaskDir, "absent") },
+		"no such workfolder": func(sp *sandbox.Spec) { sp.WorkDir = "/absent" },
+	} {
+		spec := s.spec(t, "exit", "0")
+		mod(&spec)
+		p, err := s.sb.Start(t.Context(), spec)
+		if err == nil {
+			<-p.Done()
+			t.Errorf("%s: started", name)
+		}
+	}
+}
+
+func (s *suite) memory(t *testing.T) {
+	spec := s.spec(t, "alloc", "256")
+	spec.Cgroup, spec.Limits.MemoryBytes = s.cgroup+"/"+spec.ID, 64<<20
+	r := s.start(t, spec)
+	if exit := r.end(); !exit.OOM || exit.Signal != syscall.SIGKILL {
+		t.Errorf("over the limit: %+v %q", exit, r.out(sandbox.Stdout))
+	}
+	errorType, _ := r.proc.Exit().Fault()
+	if errorType != "Runtime.OutOfMemory" {
+		t.Error(errorType)
+	}
+	spec = s.spec(t, "alloc", "16")
+	spec.Cgroup, spec.Limits.MemoryBytes = s.cgroup+"/"+spec.ID, 256<<20
+	if got := s.output(t, spec); !slices.Equal(got, []string{"allocated"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func (s *suite) pids(t *testing.T) {
+	spec := s.spec(t, "tree", "false")
+	spec.Cgroup, spec.Limits.Pids = s.cgroup+"/"+spec.ID, 8
+	r := s.start(t, spec)
+	if exit := r.end(); exit.Code == 0 {
+		t.Errorf("a process limit was ignored: %q", r.out(sandbox.Stdout))
+	}
+}
+
+func (s *suite) usage(t *testing.T) {
+	spec := s.spec(t, "spin")
+	if s.cgroup != "" {
+		spec.Cgroup = s.cgroup + "/" + spec.ID
+	}
+	r := s.start(t, spec)
+	r.said("ready")
+	u, err := r.proc.Usage()
+	if err != nil || u.CPU < 150*time.Millisecond || u.CPU > 10*time.Second || u.MemoryBytes < 32<<20 || u.MemoryBytes > 2<<30 {
+		t.Errorf("%+v %v", u, err)
+	}
+	r.proc.Kill()
+	r.end()
+	if _, err := r.proc.Usage(); err == nil {
+		t.Error("usage of the dead")
+	}
+}
+
+// listen: the function reaches the Runtime API's address.
+func (s *suite) listen(t *testing.T) {
+	spec := s.spec(t, "dial", "")
+	l, err := s.sb.Listen(t.Context(), spec.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	spec.Argv[len(spec.Argv)-1] = l.Addr().String()
+	r := s.start(t, spec)
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(wait))
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if data, err := io.ReadAll(conn); err != nil || string(data) != "hello" {
+		t.Errorf("%q %v", data, err)
+	}
+	r.end()
+}
+
+func (s *suite) nothingLeft(t *testing.T) {
+	before := mounts(t)
+	spec := s.spec(t, "tree", "false")
+	if s.cgroup != "" {
+		spec.Cgroup = s.cgroup + "/" + spec.ID
+	}
+	r := s.start(t, spec)
+	r.said("ready")
+	if during := mounts(t); !bytes.Equal(before, during) {
+		t.Errorf("mounts leak to the host:\n%s", during)
+	}
+	r.proc.Kill()
+	r.end()
+	if after := mounts(t); !bytes.Equal(before, after) {
+		t.Errorf("mounts left:\n%s", after)
+	}
+	if left, _ := filepath.Glob("/sys/fs/cgroup/*/" + s.cgroup + "/" + spec.ID); len(left) > 0 {
+		t.Errorf("cgroups left: %q", left)
+	}
+	if err := os.RemoveAll(spec.Dir); err != nil {
+		t.Errorf("the scratch folder can't be removed: %v", err)
+	}
+}
+
+// mounts is the host's mount table, without the line of a temporary folder that
+// another test of this machine may add: only ours count.
+func mounts(t *testing.T) []byte {
+	data, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Skip("no mount table here")
+	}
+	return data
+}
+
+func (s *suite) many(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 12 {
+		spec := s.spec(t, "exit", "7")
+		wg.Go(func() {
+			p, err := s.sb.Start(t.Context(), spec)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			<-p.Done()
+			if p.Exit().Code != 7 {
+				t.Errorf("%+v", p.Exit())
+			}
+		})
+	}
+	wg.Wait()
+}
