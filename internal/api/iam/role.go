@@ -1,0 +1,359 @@
+package iam
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/lamina-dev/lamina"
+	model "github.com/lamina-dev/lamina/internal/awsmodel/iam"
+	"github.com/lamina-dev/lamina/internal/awsproto"
+	"github.com/lamina-dev/lamina/internal/iam"
+	"github.com/lamina-dev/lamina/internal/store/view"
+)
+
+func (s *Service) registerRoles(m *awsproto.Mux) {
+	awsproto.Handle(m, model.CreateRole, s.createRole)
+	awsproto.Handle(m, model.GetRole, s.getRole)
+	awsproto.Handle(m, model.ListRoles, s.listRoles)
+	awsproto.Handle(m, model.DeleteRole, s.deleteRole)
+	awsproto.Handle(m, model.UpdateRole, s.updateRole)
+	awsproto.Handle(m, model.UpdateRoleDescription, s.updateRoleDescription)
+	awsproto.Handle(m, model.UpdateAssumeRolePolicy, s.updateAssumeRolePolicy)
+	awsproto.Handle(m, model.PutRolePermissionsBoundary, s.putRolePermissionsBoundary)
+	awsproto.Handle(m, model.DeleteRolePermissionsBoundary, s.deleteRolePermissionsBoundary)
+	awsproto.Handle(m, model.PutRolePolicy, s.putRolePolicy)
+	awsproto.Handle(m, model.GetRolePolicy, s.getRolePolicy)
+	awsproto.Handle(m, model.DeleteRolePolicy, s.deleteRolePolicy)
+	awsproto.Handle(m, model.ListRolePolicies, s.listRolePolicies)
+	awsproto.Handle(m, model.TagRole, s.tagRole)
+	awsproto.Handle(m, model.UntagRole, s.untagRole)
+	awsproto.Handle(m, model.ListRoleTags, s.listRoleTags)
+	awsproto.Handle(m, model.CreateServiceLinkedRole, s.createServiceLinkedRole)
+	awsproto.Handle(m, model.DeleteServiceLinkedRole, s.deleteServiceLinkedRole)
+	awsproto.Handle(m, model.GetServiceLinkedRoleDeletionStatus, s.getServiceLinkedRoleDeletionStatus)
+}
+
+func noRole(name string) error {
+	return lamina.Errorf("NoSuchEntity", "The role with name %s cannot be found.", name)
+}
+
+func malformed(err error) error { return lamina.Errorf("MalformedPolicyDocument", "%s", err) }
+
+func (s *Service) find(ctx context.Context, name string) (lamina.Role, error) {
+	row, ok := s.Tables.Roles.Get(lamina.Key(account(ctx), name))
+	if !ok {
+		return lamina.Role{}, noRole(name)
+	}
+	return row.Value, nil
+}
+
+// change rewrites one role.
+func (s *Service) change(ctx context.Context, name string, edit func(r *lamina.Role) error) error {
+	_, err := s.View.Update(ctx, func(tx *view.Tx) error {
+		row, ok := s.Tables.Roles.At(tx).Get(lamina.Key(account(ctx), name))
+		if !ok {
+			return noRole(name)
+		}
+		role := row.Value
+		role.Inline, role.Attached = maps.Clone(role.Inline), slices.Clone(role.Attached)
+		if err := edit(&role); err != nil {
+			return err
+		}
+		tx.Guard(s.Tables.Roles.AtRevision(row))
+		return tx.Do(s.Tables.Roles.Put(row.Key, role))
+	})
+	return err
+}
+
+func (s *Service) createRole(ctx context.Context, in *model.CreateRoleRequest) (*model.CreateRoleResponse, error) {
+	p, err := path(in.Path)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := iam.ParseTrust(*in.AssumeRolePolicyDocument); err != nil {
+		return nil, malformed(err)
+	}
+	tags, err := withTags(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	role := lamina.Role{
+		Account: account(ctx), Name: *in.RoleName, Path: p, ID: iam.NewID("AROA"),
+		TrustPolicy: *in.AssumeRolePolicyDocument, MaxSessionSec: 3600, Tags: tags, Created: s.now(),
+	}
+	if in.Description != nil {
+		role.Description = *in.Description
+	}
+	if in.MaxSessionDuration != nil {
+		role.MaxSessionSec = *in.MaxSessionDuration
+	}
+	if in.PermissionsBoundary != nil {
+		role.Boundary = *in.PermissionsBoundary
+	}
+	if err := s.store(ctx, role); err != nil {
+		return nil, err
+	}
+	return &model.CreateRoleResponse{Role: roleOf(role)}, nil
+}
+
+func (s *Service) store(ctx context.Context, role lamina.Role) error {
+	_, err := s.View.Update(ctx, func(tx *view.Tx) error {
+		// IAM's names differ by more than case.
+		for row := range s.Tables.Roles.At(tx).Scan(role.Account + "/") {
+			if strings.EqualFold(row.Value.Name, role.Name) {
+				return lamina.Errorf("EntityAlreadyExists", "Role with name %s already exists.", role.Name)
+			}
+		}
+		tx.Guard(s.Tables.Roles.Absent(role.Key()))
+		return tx.Do(s.Tables.Roles.Put(role.Key(), role))
+	})
+	return err
+}
+
+func roleOf(r lamina.Role) *model.Role {
+	out := &model.Role{
+		Path: &r.Path, RoleName: &r.Name, RoleId: &r.ID, Arn: new(r.ARN()), CreateDate: &r.Created,
+		AssumeRolePolicyDocument: escape(r.TrustPolicy), MaxSessionDuration: &r.MaxSessionSec,
+	}
+	if r.Description != "" {
+		out.Description = &r.Description
+	}
+	if r.Boundary != "" {
+		out.PermissionsBoundary = &model.AttachedPermissionsBoundary{PermissionsBoundaryType: new("Policy"), PermissionsBoundaryArn: &r.Boundary}
+	}
+	if len(r.Tags) > 0 {
+		out.Tags = tagsOf(r.Tags)
+	}
+	return out
+}
+
+func (s *Service) getRole(ctx context.Context, in *model.GetRoleRequest) (*model.GetRoleResponse, error) {
+	role, err := s.find(ctx, *in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	out := roleOf(role)
+	out.RoleLastUsed = &model.RoleLastUsed{}
+	return &model.GetRoleResponse{Role: out}, nil
+}
+
+func (s *Service) listRoles(ctx context.Context, in *model.ListRolesRequest) (*model.ListRolesResponse, error) {
+	roles := []model.Role{}
+	for _, row := range s.Tables.Roles.List(account(ctx) + "/") {
+		if prefixed(row.Value.Path, in.PathPrefix) {
+			r := roleOf(row.Value)
+			r.Tags, r.PermissionsBoundary = nil, nil
+			roles = append(roles, *r)
+		}
+	}
+	out := &model.ListRolesResponse{}
+	out.Roles, out.IsTruncated, out.Marker = page(roles, func(r model.Role) string { return *r.RoleName }, in.Marker, in.MaxItems)
+	return out, nil
+}
+
+func (s *Service) deleteRole(ctx context.Context, in *model.DeleteRoleRequest) (*awsproto.Empty, error) {
+	_, err := s.View.Update(ctx, func(tx *view.Tx) error {
+		row, ok := s.Tables.Roles.At(tx).Get(lamina.Key(account(ctx), *in.RoleName))
+		switch role := row.Value; {
+		case !ok:
+			return noRole(*in.RoleName)
+		case role.ServiceLinked:
+			return lamina.Errorf("UnmodifiableEntity", "Cannot perform the operation on the protected role '%s' - this role is only modifiable by AWS", role.Name)
+		case len(role.Attached) > 0:
+			return lamina.Errorf("DeleteConflict", "Cannot delete entity, must detach all policies first.")
+		case len(role.Inline) > 0:
+			return lamina.Errorf("DeleteConflict", "Cannot delete entity, must delete policies first.")
+		}
+		for p := range s.Tables.Profiles.At(tx).Scan(account(ctx) + "/") {
+			if p.Value.Role == *in.RoleName {
+				return lamina.Errorf("DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+			}
+		}
+		tx.Guard(s.Tables.Roles.AtRevision(row), s.Tables.Profiles.PrefixUnchanged(account(ctx)+"/", tx.Revision()))
+		return tx.Do(s.Tables.Roles.Delete(row.Key))
+	})
+	return nil, err
+}
+
+func (s *Service) updateRole(ctx context.Context, in *model.UpdateRoleRequest) (*model.UpdateRoleResponse, error) {
+	return &model.UpdateRoleResponse{}, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+		r.Description = ""
+		if in.Description != nil {
+			r.Description = *in.Description
+		}
+		r.MaxSessionSec = 3600
+		if in.MaxSessionDuration != nil {
+			r.MaxSessionSec = *in.MaxSessionDuration
+		}
+		return nil
+	})
+}
+
+func (s *Service) updateRoleDescription(ctx context.Context, in *model.UpdateRoleDescriptionRequest) (*model.UpdateRoleDescriptionResponse, error) {
+	var out lamina.Role
+	err := s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+		r.Description = *in.Description
+		out = *r
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &model.UpdateRoleDescriptionResponse{Role: roleOf(out)}, nil
+}
+
+func (s *Service) updateAssumeRolePolicy(ctx context.Context, in *model.UpdateAssumeRolePolicyRequest) (*awsproto.Empty, error) {
+	if _, err := iam.ParseTrust(*in.PolicyDocument); err != nil {
+		return nil, malformed(err)
+	}
+	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+		r.TrustPolicy = *in.PolicyDocument
+		return nil
+	})
+}
+
+func (s *Service) putRolePermissionsBoundary(ctx context.Context, in *model.PutRolePermissionsBoundaryRequest) (*awsproto.Empty, error) {
+	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+		r.Boundary = *in.PermissionsBoundary
+		return nil
+	})
+}
+
+func (s *Service) deleteRolePermissionsBoundary(ctx context.Context, in *model.DeleteRolePermissionsBoundaryRequest) (*awsproto.Empty, error) {
+	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+		if r.Boundary == "" {
+			return lamina.Errorf("NoSuchEntity", "Role %s does not have a permissions boundary.", r.Name)
+		}
+		r.Boundary = ""
+		return nil
+	})
+}
+
+func (s *Service) putRolePolicy(ctx context.Context, in *model.PutRolePolicyRequest) (*awsproto.Empty, error) {
+	if _, err := iam.ParsePermissions(*in.PolicyDocument); err != nil {
+		return nil, malformed(err)
+	}
+	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+		if r.Inline == nil {
+			r.Inline = map[string]string{}
+		}
+		r.Inline[*in.PolicyName] = *in.PolicyDocument
+		return nil
+	})
+}
+
+func noRolePolicy(name string) error {
+	return lamina.Errorf("NoSuchEntity", "The role policy with name %s cannot be found.", name)
+}
+
+func (s *Service) getRolePolicy(ctx context.Context, in *model.GetRolePolicyRequest) (*model.GetRolePolicyResponse, error) {
+	role, err := s.find(ctx, *in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	document, ok := role.Inline[*in.PolicyName]
+	if !ok {
+		return nil, noRolePolicy(*in.PolicyName)
+	}
+	return &model.GetRolePolicyResponse{RoleName: in.RoleName, PolicyName: in.PolicyName, PolicyDocument: escape(document)}, nil
+}
+
+func (s *Service) deleteRolePolicy(ctx context.Context, in *model.DeleteRolePolicyRequest) (*awsproto.Empty, error) {
+	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+		if _, ok := r.Inline[*in.PolicyName]; !ok {
+			return noRolePolicy(*in.PolicyName)
+		}
+		delete(r.Inline, *in.PolicyName)
+		return nil
+	})
+}
+
+func (s *Service) listRolePolicies(ctx context.Context, in *model.ListRolePoliciesRequest) (*model.ListRolePoliciesResponse, error) {
+	role, err := s.find(ctx, *in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	out := &model.ListRolePoliciesResponse{}
+	out.PolicyNames, out.IsTruncated, out.Marker = page(sortedKeys(role.Inline), func(n string) string { return n }, in.Marker, in.MaxItems)
+	return out, nil
+}
+
+func (s *Service) tagRole(ctx context.Context, in *model.TagRoleRequest) (*awsproto.Empty, error) {
+	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) (err error) {
+		r.Tags, err = withTags(r.Tags, in.Tags)
+		return err
+	})
+}
+
+func (s *Service) untagRole(ctx context.Context, in *model.UntagRoleRequest) (*awsproto.Empty, error) {
+	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+		r.Tags = withoutTags(r.Tags, in.TagKeys)
+		return nil
+	})
+}
+
+func (s *Service) listRoleTags(ctx context.Context, in *model.ListRoleTagsRequest) (*model.ListRoleTagsResponse, error) {
+	role, err := s.find(ctx, *in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	out := &model.ListRoleTagsResponse{}
+	out.Tags, out.IsTruncated, out.Marker = page(tagsOf(role.Tags), func(t model.Tag) string { return *t.Key }, in.Marker, in.MaxItems)
+	return out, nil
+}
+
+// linkedRoles are the services whose linked role Lamina knows.
+var linkedRoles = map[string]string{"lambda.amazonaws.com": "AWSServiceRoleForLambda"}
+
+func (s *Service) linked(account, service string) (lamina.Role, bool) {
+	name, ok := linkedRoles[service]
+	return lamina.Role{
+		Account: account, Name: name, Path: "/aws-service-role/" + service + "/", ID: iam.NewID("AROA"), MaxSessionSec: 3600,
+		TrustPolicy:   `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole"}]}`,
+		ServiceLinked: true, Created: s.now(),
+	}, ok
+}
+
+// EnsureServiceLinked makes the role with which instances can be ended even when
+// the operator role is gone; AWS makes it with an account's first capacity provider.
+func (s *Service) EnsureServiceLinked(ctx context.Context, account string) error {
+	role, _ := s.linked(account, iam.LambdaPrincipal)
+	if err := s.store(ctx, role); err != nil && lamina.ErrorCode(err) != "EntityAlreadyExists" {
+		return err
+	}
+	return nil
+}
+
+func (s *Service) createServiceLinkedRole(ctx context.Context, in *model.CreateServiceLinkedRoleRequest) (*model.CreateServiceLinkedRoleResponse, error) {
+	role, ok := s.linked(account(ctx), *in.AWSServiceName)
+	if !ok {
+		return nil, lamina.Errorf("InvalidInput", "Lamina knows no service-linked role of %s.", *in.AWSServiceName)
+	}
+	if _, exists := s.Tables.Roles.Get(role.Key()); exists {
+		return nil, lamina.Errorf("InvalidInput", "Service role name %s has been taken in this account, please try a different suffix.", role.Name)
+	}
+	if err := s.store(ctx, role); err != nil {
+		return nil, err
+	}
+	return &model.CreateServiceLinkedRoleResponse{Role: roleOf(role)}, nil
+}
+
+func (s *Service) deleteServiceLinkedRole(ctx context.Context, in *model.DeleteServiceLinkedRoleRequest) (*model.DeleteServiceLinkedRoleResponse, error) {
+	role, err := s.find(ctx, *in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	if !role.ServiceLinked {
+		return nil, lamina.Errorf("InvalidInput", "The role %s is not a service-linked role.", role.Name)
+	}
+	if _, err := s.View.Update(ctx, func(tx *view.Tx) error { return tx.Do(s.Tables.Roles.Delete(role.Key())) }); err != nil {
+		return nil, err
+	}
+	return &model.DeleteServiceLinkedRoleResponse{DeletionTaskId: new("task" + role.Path + role.Name + "/" + role.ID)}, nil
+}
+
+func (s *Service) getServiceLinkedRoleDeletionStatus(context.Context, *model.GetServiceLinkedRoleDeletionStatusRequest) (*model.GetServiceLinkedRoleDeletionStatusResponse, error) {
+	return &model.GetServiceLinkedRoleDeletionStatusResponse{Status: new("SUCCEEDED")}, nil
+}
