@@ -103,21 +103,35 @@ func parseQuery(q url.Values) (*signature, error) {
 	if a := s.query["X-Amz-Algorithm"]; a != algorithm {
 		return nil, refuse(Incomplete, "Unsupported AWS 'algorithm': '%s'.", a)
 	}
-	for _, name := range []string{"X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date", "X-Amz-Expires"} {
+	for _, name := range []string{"X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Date"} {
 		if s.query[name] == "" {
 			return nil, refuse(Incomplete, "AWS query-string parameters must include '%s'.", name)
 		}
 	}
-	n, err := strconv.Atoi(s.query["X-Amz-Expires"])
-	if err != nil || n < 0 {
-		return nil, refuse(Incomplete, "X-Amz-Expires must be a non-negative number of seconds.")
+	if err := s.readExpires(); err != nil {
+		return nil, err
 	}
-	if n > int(maxExpires/time.Second) {
-		return nil, refuse(Incomplete, "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
-	}
-	s.expires = time.Duration(n) * time.Second
 	s.token = s.query["X-Amz-Security-Token"]
 	return s, s.fill(s.query["X-Amz-Credential"], s.query["X-Amz-SignedHeaders"], s.query["X-Amz-Signature"], s.query["X-Amz-Date"])
+}
+
+// readExpires reads a presigned URL's life. aws-sdk-go-v2 gives none for STS
+// unless told to; then the URL lives as long as a signed header.
+func (s *signature) readExpires() error {
+	given, ok := s.query["X-Amz-Expires"]
+	if !ok {
+		s.expires = window
+		return nil
+	}
+	n, err := strconv.Atoi(given)
+	if err != nil || n < 0 {
+		return refuse(Incomplete, "X-Amz-Expires must be a non-negative number of seconds.")
+	}
+	if n > int(maxExpires/time.Second) {
+		return refuse(Incomplete, "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
+	}
+	s.expires = time.Duration(n) * time.Second
+	return nil
 }
 
 // fill takes the parts that header and query have in common. A date that can't

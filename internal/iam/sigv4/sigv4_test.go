@@ -241,7 +241,7 @@ func TestTamperedURLsAreRefused(t *testing.T) {
 		"expires":            {change("X-Amz-Expires", "601"), sigv4.Mismatch},
 		"expires long":       {change("X-Amz-Expires", "604801"), sigv4.Incomplete},
 		"expires negative":   {change("X-Amz-Expires", "-1"), sigv4.Incomplete},
-		"no expires":         {change("X-Amz-Expires", ""), sigv4.Incomplete},
+		"no expires":         {change("X-Amz-Expires", ""), sigv4.Mismatch},
 		"no date":            {change("X-Amz-Date", ""), sigv4.Incomplete},
 		"no algorithm":       {change("X-Amz-Algorithm", ""), sigv4.Incomplete},
 		"no signature":       {change("X-Amz-Signature", ""), sigv4.Incomplete},
