@@ -142,15 +142,13 @@ func (t *tally) endPackage(e event, output string, running map[testKey]*strings.
 	if e.Action == "skip" {
 		return // no test files
 	}
-	unfinished := 0
 	for key, kept := range running {
 		if key.pkg == e.Package && key.test != "" {
 			t.fail(short(key.pkg)+"."+key.test+" (never ended)", kept.String())
 			delete(running, key)
-			unfinished++
 		}
 	}
-	if unfinished == 0 && t.failedIn(short(e.Package)) {
+	if t.failedIn(e.Package) {
 		fmt.Fprintf(t.out, "FAIL %s (%.1fs)\n", short(e.Package), e.Elapsed)
 		return
 	}

@@ -54,7 +54,7 @@ func (t *tally) isAllowed(name, reason string) bool {
 // failedIn says whether a test of the package, or its build, has been counted as failed already.
 func (t *tally) failedIn(pkg string) bool {
 	for _, name := range t.failures {
-		if strings.HasPrefix(name, pkg+".") || strings.HasPrefix(name, "build ") && strings.Contains(name, pkg) {
+		if strings.HasPrefix(name, short(pkg)+".") || strings.HasPrefix(name, "build "+pkg) {
 			return true
 		}
 	}
