@@ -34,7 +34,7 @@ func (c source) check() error {
 	case len(c.zip) == 0:
 		return lamina.Errorf(lamina.CodeInvalidParameter, textNoCode)
 	case len(c.zip) >= maxZipped:
-		return lamina.Errorf(lamina.CodeRequestTooLarge, textZippedSize, maxZipped)
+		return lamina.Errorf(codeEntityTooLarge, textZippedSize, maxZipped)
 	}
 	return nil
 }
@@ -47,7 +47,7 @@ func (s *Service) storeCode(ctx context.Context, c *lamina.FunctionConfig, zip [
 	known := s.known(hex.EncodeToString(sum[:]))
 	sha, size, err := s.Blobs.Put(ctx, bytes.NewReader(zip), maxZipped)
 	if errors.Is(err, blobs.ErrTooLarge) {
-		return lamina.Errorf(lamina.CodeRequestTooLarge, textZippedSize, maxZipped)
+		return lamina.Errorf(codeEntityTooLarge, textZippedSize, maxZipped)
 	}
 	if err != nil {
 		return fmt.Errorf("storing a function's code: %w", err)

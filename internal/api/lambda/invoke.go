@@ -66,8 +66,6 @@ func checkInvocation(in *model.InvocationRequest, r route, tail bool) error {
 		return lamina.Errorf(lamina.CodeInvalidParameter, textTenant)
 	case in.DurableExecutionName != nil:
 		return lamina.Errorf(lamina.CodeInvalidParameter, textDurable)
-	case len(in.Payload) > maxSyncPayload:
-		return lamina.Errorf(lamina.CodeRequestTooLarge, textInvokeTooLarge, maxSyncPayload)
 	}
 	return nil
 }

@@ -86,18 +86,17 @@ const (
 	textRoutingLatest    = "$LATEST is not supported for an alias pointing to more than 1 version"                                                                  // known
 
 	// Invoke.
-	textNoPublished    = "The function can't be invoked because no published version exists. For functions with capacity provider configuration, either publish a version to $LATEST.PUBLISHED, or specify a published version qualifier." // L
-	textInvokeLatest   = "Functions configured with capacity provider configuration can't be invoked with $LATEST qualifier. To invoke this function, specify a published version qualifier or $LATEST.PUBLISHED."                         // L
-	textTailManaged    = "Tail logs are not supported for functions configured with capacity provider"                                                                                                                                     // R, U; the U source ends it with a full stop
-	textAsync          = "InvocationType Event is not supported by this server yet: asynchronous invocation comes later."                                                                                                                  // chosen
-	textInvokeTooLarge = "Request must be smaller than %d bytes for the InvokeFunction operation"                                                                                                                                          // S form
-	textBadPayload     = "Could not parse request body into json: Could not parse payload into json: %s"                                                                                                                                   // known form, the parser's words are ours
-	textBadContext     = "Client context must be a valid Base64-encoded JSON object."                                                                                                                                                      // chosen
-	textThrottled      = "Rate Exceeded."                                                                                                                                                                                                  // S for reserved concurrency; chosen for managed instances
-	textTenant         = "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."                                                                                           // known
-	textDurable        = "DurableExecutionName can be given only for durable functions, which this server does not support yet."                                                                                                           // chosen
-	reasonNoSlot       = "ConcurrentInvocationLimitExceeded"                                                                                                                                                                               // chosen out of the model's reasons
-	reasonReserved     = "ReservedFunctionConcurrentInvocationLimitExceeded"                                                                                                                                                               // S
+	textNoPublished  = "The function can't be invoked because no published version exists. For functions with capacity provider configuration, either publish a version to $LATEST.PUBLISHED, or specify a published version qualifier." // L
+	textInvokeLatest = "Functions configured with capacity provider configuration can't be invoked with $LATEST qualifier. To invoke this function, specify a published version qualifier or $LATEST.PUBLISHED."                         // L
+	textTailManaged  = "Tail logs are not supported for functions configured with capacity provider"                                                                                                                                     // R, U; the U source ends it with a full stop
+	textAsync        = "InvocationType Event is not supported by this server yet: asynchronous invocation comes later."                                                                                                                  // chosen
+	textBadPayload   = "Could not parse request body into json: Could not parse payload into json: %s"                                                                                                                                   // known form, the parser's words are ours
+	textBadContext   = "Client context must be a valid Base64-encoded JSON object."                                                                                                                                                      // chosen
+	textThrottled    = "Rate Exceeded."                                                                                                                                                                                                  // S for reserved concurrency; chosen for managed instances
+	textTenant       = "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."                                                                                           // known
+	textDurable      = "DurableExecutionName can be given only for durable functions, which this server does not support yet."                                                                                                           // chosen
+	reasonNoSlot     = "ConcurrentInvocationLimitExceeded"                                                                                                                                                                               // chosen out of the model's reasons
+	reasonReserved   = "ReservedFunctionConcurrentInvocationLimitExceeded"                                                                                                                                                               // S
 )
 
 // Codes that only this package gives.
@@ -106,6 +105,7 @@ const (
 	codeVersionLimit      = "FunctionVersionsPerCapacityProviderLimitExceededException"
 	codeSigningNotFound   = "CodeSigningConfigNotFoundException"
 	codeProvisionedAbsent = "ProvisionedConcurrencyConfigNotFoundException"
+	codeEntityTooLarge    = "RequestEntityTooLargeException" // S: 413, for uploads
 )
 
 // Limits. AWS's figures from its quota page unless marked.
@@ -122,7 +122,6 @@ const (
 	maxZipped           = 52_428_800 // bytes
 	maxUnzipped         = 262_144_000
 	maxCodeStorage      = 80_530_636_800 // bytes of one account and region
-	maxSyncPayload      = 6_291_456      // bytes
 	maxTags             = 50
 	accountConcurrency  = 1000
 	minUnreserved       = 100

@@ -1,0 +1,159 @@
+package lambda
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/lamina-dev/lamina"
+	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
+)
+
+func TestFunctionTags(t *testing.T) {
+	w := managed(t)
+	path := "/2017-03-31/tags/" + url.PathEscape(fnARN)
+	w.call("POST", path, object{"Tags": object{"a": "1", "b": "2"}}).ok(204)
+	w.call("DELETE", path+"?tagKeys=a&tagKeys=c", nil).ok(204)
+	w.call("GET", path, nil).ok(200).has(object{"Tags": object{"b": "2"}})
+	w.call("GET", functionsPath+"/f", nil).ok(200).has(object{"Tags": object{"b": "2"}})
+	w.call("GET", path+":live", nil).refused(400, "InvalidParameterValueException", textTagsQualified)
+	w.call("GET", path+"x", nil).refused(404, "ResourceNotFoundException", "Function not found: "+fnARN+"x")
+	many := object{}
+	for i := range 50 {
+		many[fmt.Sprint(i)] = ""
+	}
+	w.call("POST", path, object{"Tags": many}).refused(400, "InvalidParameterValueException", textTooManyTags)
+}
+
+func TestAliases(t *testing.T) {
+	w := managed(t)
+	path := functionsPath + "/f/aliases"
+	arn := fnARN + ":live"
+	w.publish(object{}).ok(201)
+	w.call("PUT", functionsPath+"/f/configuration", object{"Description": "x"}).ok(200)
+	w.publish(object{}).ok(201)
+	w.settle("1")
+	w.settle("2")
+	created := w.call("POST", path, object{"Name": "live", "FunctionVersion": "1", "Description": "d"}).ok(201)
+	created.has(object{"AliasArn": arn, "FunctionVersion": "1", "Description": "d", "RoutingConfig": nil})
+	w.call("POST", path, object{"Name": "live", "FunctionVersion": "1"}).refused(409, "ResourceConflictException", "Alias already exists: "+arn)
+	w.call("POST", path, object{"Name": "x", "FunctionVersion": "9"}).refused(404, "ResourceNotFoundException", "Function not found: "+fnARN+":9")
+	w.call("GET", path+"/none", nil).refused(404, "ResourceNotFoundException", "Cannot find alias arn: "+fnARN+":none")
+	w.call("PUT", path+"/none", object{}).refused(404, "ResourceNotFoundException", "Alias not found: "+fnARN+":none")
+	w.call("DELETE", path+"/none", nil).ok(204)
+	w.call("PUT", path+"/live", object{"RevisionId": "x"}).refused(412, "PreconditionFailedException", fmt.Sprintf(textRevision, "GetAlias"))
+	weights := func(v object) object { return object{"RoutingConfig": object{"AdditionalVersionWeights": v}} }
+	w.call("PUT", path+"/live", weights(object{"1": 0.5})).refused(400, "InvalidParameterValueException", fmt.Sprintf(textRoutingSame, "1", "1"))
+	w.call("PUT", path+"/live", weights(object{"2": 0.1, "3": 0.1})).refused(400, "InvalidParameterValueException", textRoutingMany)
+	w.call("PUT", path+"/live", weights(object{"2": 0.25})).ok(200).has(object{"RoutingConfig.AdditionalVersionWeights.2": 0.25, "FunctionVersion": "1"})
+	for random, want := range map[float64]string{0: "2", 0.24: "2", 0.25: "1", 0.99: "1"} {
+		w.random = random
+		if got := w.invoke("live").ok(200).header.Get("X-Amz-Executed-Version"); got != want {
+			t.Errorf("at %v: ran %s, want %s", random, got, want)
+		}
+	}
+	w.call("DELETE", functionsPath+"/f?Qualifier=2", nil).refused(409, "ResourceConflictException", fmt.Sprintf(textAliasReferences, "[live]"))
+	w.call("GET", path, nil).ok(200).has(object{"Aliases.0.Name": "live", "Aliases.1": nil})
+	w.call("GET", path+"?FunctionVersion=2", nil).ok(200).has(object{"Aliases": []any{}})
+	w.call("GET", functionsPath+"/f?Qualifier=live", nil).ok(200).has(object{"Configuration.FunctionArn": arn, "Configuration.Version": "1"})
+	w.call("PUT", path+"/live", weights(object{})).ok(200).has(object{"RoutingConfig": nil})
+	w.call("DELETE", path+"/live", nil).ok(204)
+	w.call("GET", path+"/live", nil).refused(404, "ResourceNotFoundException", "Cannot find alias arn: "+arn)
+}
+
+func TestPolicy(t *testing.T) {
+	w := managed(t)
+	path := functionsPath + "/f/policy"
+	w.call("GET", path, nil).refused(404, "ResourceNotFoundException", textResourceMissing)
+	w.call("DELETE", path+"/s3", nil).refused(404, "ResourceNotFoundException", textNoPolicy)
+	body := object{"StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com", "SourceArn": "arn:aws:s3:::b"}
+	w.call("POST", path, body).ok(201).has(object{
+		"Statement": `{"Sid":"s3","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"` +
+			fnARN + `","Condition":{"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::b"}}}`,
+	})
+	w.call("POST", path, body).refused(409, "ResourceConflictException", fmt.Sprintf(textStatementExists, "s3"))
+	policy, _ := w.call("GET", path, nil).ok(200).at("Policy").(string)
+	if !strings.HasPrefix(policy, `{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"s3"`) {
+		t.Error(policy)
+	}
+	w.call("GET", path+"?Qualifier=1", nil).refused(404, "ResourceNotFoundException", textResourceMissing)
+	w.call("DELETE", path+"/x", nil).refused(404, "ResourceNotFoundException", fmt.Sprintf(textStatementMissing, "x"))
+	w.call("DELETE", path+"/s3?RevisionId=x", nil).refused(412, "PreconditionFailedException", "…")
+	w.call("DELETE", path+"/s3", nil).ok(204)
+	w.call("GET", path, nil).refused(404, "ResourceNotFoundException", textResourceMissing)
+}
+
+func TestConcurrency(t *testing.T) {
+	w := managed(t)
+	put, get := "/2017-10-31/functions/f/concurrency", "/2019-09-30/functions/f/concurrency"
+	w.call("GET", get, nil).ok(200).has(object{"ReservedConcurrentExecutions": nil})
+	w.call("PUT", put, object{"ReservedConcurrentExecutions": 901}).refused(400, "InvalidParameterValueException", fmt.Sprintf(textReservedTooMany, 100))
+	w.call("PUT", put, object{"ReservedConcurrentExecutions": 900}).ok(200).has(object{"ReservedConcurrentExecutions": 900})
+	w.call("GET", functionsPath+"/f", nil).ok(200).has(object{"Concurrency.ReservedConcurrentExecutions": 900})
+	w.call("GET", "/2016-08-19/account-settings", nil).ok(200).has(object{"AccountLimit.UnreservedConcurrentExecutions": 100})
+	w.call("PUT", put, object{"ReservedConcurrentExecutions": 0}).ok(200)
+	w.publishLatest().ok(201)
+	w.settle(lamina.LatestPublished)
+	a := w.invoke("")
+	a.refused(429, "TooManyRequestsException", "Rate Exceeded.")
+	a.has(object{"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"})
+	w.call("DELETE", put, nil).ok(204)
+	w.call("GET", get, nil).ok(200).has(object{"ReservedConcurrentExecutions": nil})
+	w.invoke("").ok(200)
+}
+
+func TestSettings(t *testing.T) {
+	w := managed(t)
+	w.call("GET", "/2020-06-30/functions/f/code-signing-config", nil).ok(200).has(object{"FunctionName": "f", "CodeSigningConfigArn": nil})
+	w.call("GET", "/2020-06-30/functions/x/code-signing-config", nil).refused(404, "ResourceNotFoundException", "Function not found: …")
+	w.call("GET", "/2024-08-31/functions/f/recursion-config", nil).ok(200).has(object{"RecursiveLoop": "Terminate"})
+	w.call("GET", "/2021-07-20/functions/f/runtime-management-config", nil).ok(200).has(object{"UpdateRuntimeOn": "Auto", "FunctionArn": fnARN})
+	w.call("GET", "/2019-09-25/functions/f/event-invoke-config", nil).
+		refused(404, "ResourceNotFoundException", "The function "+fnARN+":$LATEST doesn't have an EventInvokeConfig")
+	w.call("GET", "/2019-09-25/functions/f/event-invoke-config/list", nil).ok(200).has(object{"FunctionEventInvokeConfigs": []any{}})
+	w.call("GET", "/2021-10-31/functions/f/url", nil).refused(404, "ResourceNotFoundException", textResourceMissing)
+	w.call("GET", "/2021-10-31/functions/f/urls", nil).ok(200).has(object{"FunctionUrlConfigs": []any{}})
+	// Both operations have one path; until the front door tells them apart by
+	// their query, they are asked directly.
+	ctx := lamina.WithCaller(t.Context(), lamina.Caller{Scope: scope})
+	_, err := w.service.getProvisioned(ctx, &model.GetProvisionedConcurrencyConfigRequest{FunctionName: new("f"), Qualifier: new("1")})
+	if lamina.ErrorCode(err) != "ProvisionedConcurrencyConfigNotFoundException" {
+		t.Error(err)
+	}
+	if out, err := w.service.listProvisioned(ctx, &model.ListProvisionedConcurrencyConfigsRequest{FunctionName: new("f")}); err != nil || out.ProvisionedConcurrencyConfigs == nil {
+		t.Error(out, err)
+	}
+	w.call("GET", "/2015-03-31/event-source-mappings", nil).ok(200).has(object{"EventSourceMappings": []any{}})
+	w.call("GET", "/2018-10-31/layers", nil).ok(200).has(object{"Layers": []any{}})
+}
+
+func TestInvoke(t *testing.T) {
+	w := newWorld(t)
+	w.call("POST", functionsPath, with(functionBody(t, "f"), object{"Timeout": 9})).ok(201)
+	w.result = InvokeResult{Payload: []byte(`{"errorMessage":"x"}`), FunctionError: "Unhandled", LogTail: []byte("log")}
+	context := base64.StdEncoding.EncodeToString([]byte(`{"client":{}}`))
+	a := w.invoke("", "X-Amz-Log-Type", "Tail", "X-Amz-Client-Context", context).ok(200)
+	if a.header.Get("X-Amz-Function-Error") != "Unhandled" || a.header.Get("X-Amz-Log-Result") != base64.StdEncoding.EncodeToString([]byte("log")) || a.raw != `{"errorMessage":"x"}` {
+		t.Errorf("%v %s", a.header, a.raw)
+	}
+	if r := w.invoked[0]; string(r.ClientContext) != `{"client":{}}` || !r.Tail || r.Timeout.Seconds() != 9 || r.RequestID != a.header.Get("X-Amzn-Requestid") {
+		t.Errorf("%+v", r)
+	}
+	w.invoke("", "X-Amz-Client-Context", "!").refused(400, "InvalidRequestContentException", textBadContext)
+	w.invoke("", "X-Amz-Invocation-Type", "Event").refused(400, "InvalidParameterValueException", textAsync)
+	if a := w.invoke("", "X-Amz-Invocation-Type", "DryRun").ok(204); a.raw != "" {
+		t.Error(a.raw)
+	}
+	path := functionsPath + "/f/invocations"
+	w.call("POST", path, `{"a":`).refused(400, "InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: …")
+	w.call("POST", path, nil).ok(200)
+	if got := string(w.invoked[len(w.invoked)-1].Payload); got != "{}" {
+		t.Errorf("an empty event became %s", got)
+	}
+	w.call("POST", path, `"`+strings.Repeat("x", 6<<20)+`"`).refused(413, "RequestTooLargeException", "…")
+	w.call("POST", functionsPath+"/none/invocations", nil).refused(404, "ResourceNotFoundException", "Function not found: …")
+	w.fault = fmt.Errorf("the wire broke")
+	w.invoke("").refused(500, "ServiceException", "…")
+}
