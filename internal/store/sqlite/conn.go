@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,11 +43,8 @@ type conn struct {
 
 // openFile opens the database without touching it. FULL syncs the log at every commit.
 func openFile(file, vfs string) (*sqlite3.Conn, error) {
-	u := url.URL{Scheme: "file", OmitHost: true, Path: file}
-	if vfs != "" {
-		u.RawQuery = "vfs=" + vfs
-	}
-	db, err := sqlite3.OpenFlags(u.String(), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
+	u := url.URL{Scheme: "file", OmitHost: true, Path: file, RawQuery: "vfs=" + vfs}
+	db, err := sqlite3.OpenFlags(u.String(), sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +113,6 @@ func (c *conn) close() error {
 // interrupted before and is repeated then. Where revisions were acknowledged, a
 // file without any is not taken for a new one.
 func prepare(ctx context.Context, file, vfs string, acknowledged int64) (err error) {
-	if err := touch(file); err != nil {
-		return err
-	}
 	db, err := openFile(file, vfs)
 	if err != nil {
 		return err
@@ -145,15 +138,6 @@ func prepare(ctx context.Context, file, vfs string, acknowledged int64) (err err
 func lost(file string, revision, acknowledged int64) error {
 	return &store.CorruptError{File: file, Detail: fmt.Sprintf(
 		"it ends at revision %d, but revision %d was acknowledged", revision, acknowledged)}
-}
-
-// touch makes the file, which SQLite would make readable for everybody.
-func touch(file string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 func create(db *sqlite3.Conn) error {
@@ -198,31 +182,6 @@ func check(db *sqlite3.Conn, file string, acknowledged int64) error {
 	}
 	if revision < acknowledged {
 		return lost(file, revision, acknowledged)
-	}
-	return checkLength(db, file)
-}
-
-// checkLength finds a last page that was cut: SQLite fills it up with zeros, and
-// the checksum is verified of whole pages only. A page that is also in the log
-// may be cut, so the log is moved into the file before.
-func checkLength(db *sqlite3.Conn, file string) error {
-	_, _, err := db.WALCheckpoint("main", sqlite3.CHECKPOINT_TRUNCATE)
-	if errors.Is(err, sqlite3.FULL) {
-		return nil // one must be able to start, to make room
-	}
-	if err != nil {
-		return err
-	}
-	size, err := firstNumber(db, `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return err
-	}
-	if info.Size() < size {
-		return &store.CorruptError{File: file, Detail: fmt.Sprintf("it has %d bytes of %d", info.Size(), size)}
 	}
 	return nil
 }

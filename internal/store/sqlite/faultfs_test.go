@@ -42,7 +42,7 @@ var fsNumber atomic.Int64
 
 func newFaultFS(t *testing.T) *faultFS {
 	fs := &faultFS{
-		VFS:    vfs.Find("os"),
+		VFS:    vfs.Find(diskName),
 		name:   fmt.Sprintf("fault%d", fsNumber.Add(1)),
 		fault:  func(int) fault { return fine },
 		images: map[string]*image{},

@@ -11,6 +11,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,13 +94,13 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if s.head, err = openHead(filepath.Join(s.folder, headName)); err != nil {
 		return err
 	}
-	w := &writer{store: s, file: file, vfs: o.vfs}
+	w := &writer{store: s, file: file, vfs: cmp.Or(o.vfs, diskName)}
 	s.writer = w
 	if err := w.open(ctx); err != nil {
 		return err
 	}
 	for range readers {
-		c, err := openConn(file, o.vfs)
+		c, err := openConn(file, w.vfs)
 		if err != nil {
 			return damage(file, "opening the store for reading", err)
 		}

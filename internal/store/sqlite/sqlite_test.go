@@ -75,7 +75,7 @@ func TestFilesArePrivate(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "data")
 	st := mustOpen(t, folder)
 	defer st.Close()
-	for name, want := range map[string]os.FileMode{"": 0o700, FileName: 0o600, headName: 0o600, lockName: 0o600} {
+	for name, want := range map[string]os.FileMode{"": 0o700, FileName: 0o600, FileName + "-wal": 0o600, headName: 0o600, lockName: 0o600} {
 		info, err := os.Stat(filepath.Join(folder, name))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%q: %v, %v, want %v", name, info.Mode(), err, want)
@@ -88,7 +88,7 @@ func TestNewerVersionIsRefused(t *testing.T) {
 	if err := mustOpen(t, folder).Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := openFile(filepath.Join(folder, FileName), "")
+	db, err := openFile(filepath.Join(folder, FileName), diskName)
 	if err != nil {
 		t.Fatal(err)
 	}
