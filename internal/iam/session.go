@@ -86,6 +86,11 @@ func (s *Sessions) Sign(purpose, text string) string {
 	return base64.RawURLEncoding.EncodeToString(s.mac(purpose, text))
 }
 
+// Proves says whether Sign made the signature.
+func (s *Sessions) Proves(purpose, text, signature string) bool {
+	return hmac.Equal([]byte(s.Sign(purpose, text)), []byte(signature))
+}
+
 func (s *Sessions) mac(purpose, text string) []byte {
 	h := hmac.New(sha256.New, s.key)
 	h.Write([]byte(purpose + "\x00" + text))

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// dataFlags name the data folder in every subcommand that needs it.
+type dataFlags struct {
+	Data string `help:"Data folder (default: lamina in the XDG data folder)." placeholder:"DIR" type:"path"`
+}
+
+// folder is the data folder's layout.
+type folder string
+
+func (d dataFlags) folder() (folder, error) {
+	dir := d.Data
+	if dir == "" {
+		dir = os.Getenv("XDG_DATA_HOME")
+		if dir == "" {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return "", fmt.Errorf("find the data folder: %w; name one with --data DIR", err)
+			}
+			dir = filepath.Join(home, ".local", "share")
+		}
+		dir = filepath.Join(dir, "lamina")
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find the data folder: %w", err)
+	}
+	return folder(abs), nil
+}
+
+func (f folder) store() string     { return filepath.Join(string(f), "store") }
+func (f folder) packages() string  { return filepath.Join(string(f), "packages") }
+func (f folder) telemetry() string { return filepath.Join(string(f), "telemetry") }
+func (f folder) instances() string { return filepath.Join(string(f), "instances") }
+func (f folder) running() string   { return filepath.Join(string(f), "server.json") }
+
+// maxSocketPath is what sockaddr_un holds on the strictest system (macOS: 104).
+const maxSocketPath = 100
+
+// socket is where agents dial; a folder with a long name gets a short one below
+// the temporary folder, the same at each start.
+func (f folder) socket() (string, error) {
+	path := filepath.Join(string(f), "control.sock")
+	if len(path) <= maxSocketPath {
+		return path, nil
+	}
+	sum := sha256.Sum256([]byte(f))
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("lamina-%d-%x", os.Getuid(), sum[:6]))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make the socket's folder: %w", err)
+	}
+	return filepath.Join(dir, "control.sock"), nil
+}
+
+// secret is the key with which session tokens and links are signed.
+func (f folder) secret() ([]byte, error) {
+	path := filepath.Join(string(f), "secret")
+	old, err := os.ReadFile(path)
+	if err == nil {
+		return hex.DecodeString(string(old))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the server's secret: %w", err)
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	if err := os.WriteFile(path, []byte(hex.EncodeToString(key)), 0o600); err != nil {
+		return nil, fmt.Errorf("keep the server's secret: %w", err)
+	}
+	return key, nil
+}
+
+// running is what a server leaves for the other subcommands.
+type running struct {
+	PID      int    `json:"pid"`
+	Endpoint string `json:"endpoint"`
+	Region   string `json:"region"`
+}
+
+func (f folder) write(r running) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode server.json: %w", err)
+	}
+	if err := os.WriteFile(f.running(), b, 0o600); err != nil {
+		return fmt.Errorf("say that the server runs: %w", err)
+	}
+	return nil
+}
+
+// read gives the server of this data folder; ok is false when none was left there.
+func (f folder) read() (r running, ok bool, err error) {
+	b, err := os.ReadFile(f.running())
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, false, nil
+	}
+	if err != nil {
+		return r, false, fmt.Errorf("look for the server: %w", err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, false, fmt.Errorf("%s is damaged: %w; remove it", f.running(), err)
+	}
+	return r, true, nil
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	apilambda "github.com/lamina-dev/lamina/internal/api/lambda"
+	"github.com/lamina-dev/lamina/internal/iam"
+	"github.com/lamina-dev/lamina/internal/router"
+	"github.com/lamina-dev/lamina/internal/store/blobs"
+	"github.com/lamina-dev/lamina/internal/store/tables"
+)
+
+// invoker is the router as the Lambda API wants it.
+type invoker struct {
+	router *router.Router
+	lambda tables.Lambda
+}
+
+// Invoke implements apilambda.Invoker.
+func (i invoker) Invoke(ctx context.Context, r apilambda.InvokeRequest) (apilambda.InvokeResult, error) {
+	req := router.Request{
+		VersionKey: r.VersionKey, RequestID: r.RequestID, FunctionARN: r.FunctionARN, TraceID: r.TraceID,
+		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, Body: r.Payload,
+	}
+	if row, ok := i.lambda.Versions.Get(r.VersionKey); ok && !row.Value.Config.Managed() {
+		req.ColdStart = row.Value.Config.InitTimeout()
+	}
+	res, err := i.router.Invoke(ctx, req)
+	if err != nil {
+		return apilambda.InvokeResult{}, err
+	}
+	out := apilambda.InvokeResult{Payload: res.Body, ContentType: res.ContentType}
+	if res.FunctionError {
+		out.FunctionError = "Unhandled"
+	}
+	return out, nil
+}
+
+type traceKey struct{}
+
+// withTrace keeps the caller's trace header, which is no member of Invoke's input.
+func withTrace(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if id := r.Header.Get("X-Amzn-Trace-Id"); id != "" {
+			r = r.WithContext(context.WithValue(r.Context(), traceKey{}, id))
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func traceID(ctx context.Context) string {
+	id, _ := ctx.Value(traceKey{}).(string)
+	return id
+}
+
+// codePath is where GetFunction's Code.Location points.
+const codePath = "/_lamina/code/"
+
+// linkLife is how long such a link works, as on AWS.
+const linkLife = 10 * time.Minute
+
+// codeLinks are presigned: the path names the package, the query proves that
+// this server gave the link out and when it ends.
+type codeLinks struct {
+	endpoint string
+	sessions *iam.Sessions
+	packages *blobs.Dir
+}
+
+func (c codeLinks) url(sha string) string {
+	expires := strconv.FormatInt(time.Now().Add(linkLife).Unix(), 10)
+	return c.endpoint + codePath + sha + "?expires=" + expires + "&signature=" + c.sessions.Sign("code", sha+"\n"+expires)
+}
+
+func (c codeLinks) serve(w http.ResponseWriter, r *http.Request) {
+	sha, expires := r.PathValue("sha"), r.FormValue("expires")
+	until, err := strconv.ParseInt(expires, 10, 64)
+	if err != nil || !c.sessions.Proves("code", sha+"\n"+expires, r.FormValue("signature")) || time.Now().Unix() > until {
+		http.Error(w, "Request has expired", http.StatusForbidden)
+		return
+	}
+	file, size, err := c.packages.Open(sha)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer file.Close()
+	w.Header().Set("Content-Type", "application/zip")
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	http.ServeContent(w, r, "", time.Time{}, file)
+}

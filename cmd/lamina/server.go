@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lamina-dev/lamina"
+	apiec2 "github.com/lamina-dev/lamina/internal/api/ec2"
+	apiiam "github.com/lamina-dev/lamina/internal/api/iam"
+	apilambda "github.com/lamina-dev/lamina/internal/api/lambda"
+	apilogs "github.com/lamina-dev/lamina/internal/api/logs"
+	apists "github.com/lamina-dev/lamina/internal/api/sts"
+	"github.com/lamina-dev/lamina/internal/awsproto"
+	"github.com/lamina-dev/lamina/internal/controller"
+	"github.com/lamina-dev/lamina/internal/fleet"
+	"github.com/lamina-dev/lamina/internal/fleet/catalogue"
+	"github.com/lamina-dev/lamina/internal/fleet/driver"
+	"github.com/lamina-dev/lamina/internal/fleet/driver/process"
+	"github.com/lamina-dev/lamina/internal/iam"
+	"github.com/lamina-dev/lamina/internal/network"
+	"github.com/lamina-dev/lamina/internal/router"
+	"github.com/lamina-dev/lamina/internal/scheduler"
+	"github.com/lamina-dev/lamina/internal/store/blobs"
+	"github.com/lamina-dev/lamina/internal/store/sqlite"
+	"github.com/lamina-dev/lamina/internal/store/tables"
+	"github.com/lamina-dev/lamina/internal/store/view"
+	"github.com/lamina-dev/lamina/internal/telemetry"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// serverConfig is what `lamina up` hands to the server.
+type serverConfig struct {
+	folder   folder
+	endpoint string
+	loopback bool
+	hosts    []string // names besides loopback under which clients may call
+	settings driver.Settings
+	orphan   time.Duration
+	log      *slog.Logger
+}
+
+// server is the wiring of all parts; the parts know each other through it only.
+type server struct {
+	cfg        serverConfig
+	store      *sqlite.Store
+	view       *view.View
+	lambda     tables.Lambda
+	ec2        tables.EC2
+	iam        tables.IAM
+	fleetRows  tables.Fleet
+	packages   *blobs.Dir
+	events     *telemetry.Logs
+	logs       *apilogs.API
+	ingester   *apilogs.Ingester
+	sessions   *iam.Sessions
+	roles      *iam.Roles
+	router     *router.Router
+	fleet      *fleet.Fleet
+	controller *controller.Controller
+	socket     net.Listener
+	handler    http.Handler
+}
+
+// newServer opens the data folder and builds every part; nothing runs yet.
+func newServer(ctx context.Context, cfg serverConfig) (*server, error) {
+	s := &server{cfg: cfg}
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.build(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// open opens what is kept on disk.
+func (s *server) open(ctx context.Context) (err error) {
+	f := s.cfg.folder
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w; name another with --data DIR", err)
+	}
+	if s.store, err = sqlite.Open(ctx, f.store()); err != nil {
+		return err
+	}
+	s.view = view.New()
+	s.lambda, s.ec2, s.iam, s.fleetRows = tables.NewLambda(s.view), tables.NewEC2(s.view), tables.NewIAM(s.view), tables.NewFleet(s.view)
+	logRows := tables.NewLogs(s.view)
+	if err := s.view.Open(ctx, s.store); err != nil {
+		return fmt.Errorf("read the store: %w", err)
+	}
+	if s.packages, err = blobs.Open(f.packages()); err != nil {
+		return err
+	}
+	if s.events, err = telemetry.Open(f.telemetry(), telemetry.Options{}); err != nil {
+		return err
+	}
+	s.logs = apilogs.New(s.view, logRows.Groups, logRows.Streams, s.events, time.Now)
+	s.ingester = apilogs.NewIngester(s.logs, s.cfg.log)
+	secret, err := f.secret()
+	if err != nil {
+		return err
+	}
+	s.sessions, err = iam.NewSessions(secret)
+	return err
+}
+
+// build makes the moving parts.
+func (s *server) build() error {
+	f := s.cfg.folder
+	s.roles = &iam.Roles{Tables: s.iam, Sessions: s.sessions, Clock: time.Now}
+	s.router = router.New()
+	machines, err := process.New(process.Config{Dir: f.instances(), DataDir: string(f), Log: s.cfg.log})
+	if err != nil {
+		return err
+	}
+	path, err := f.socket()
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(path); err != nil { // the store's lock says that nobody else serves it
+		return fmt.Errorf("remove the old control socket: %w", err)
+	}
+	if s.socket, err = net.Listen("unix", path); err != nil {
+		return fmt.Errorf("listen for agents: %w", err)
+	}
+	s.fleet = fleet.New(fleet.Config{
+		View: s.view, Tables: s.fleetRows, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
+		Driver: machines, Settings: s.cfg.settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
+		Logs: logSink{s.ingester}, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
+	})
+	s.controller = controller.New(controller.Config{
+		View: s.view, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.fleetRows.Allocations,
+		Fleet: s.fleet, Routes: s.router, Roles: s.roles, Credentials: s.roles, Offers: offers,
+		FreeAddresses: freeAddresses, NewInstanceID: func() string { return network.NewID("i") }, Clock: time.Now, Log: s.cfg.log,
+	})
+	s.handler = s.routes()
+	return nil
+}
+
+// routes is the front door.
+func (s *server) routes() http.Handler {
+	verifier := &iam.Verifier{Sessions: s.sessions, Loopback: s.cfg.loopback, Clock: time.Now}
+	aws := awsproto.NewMux(awsproto.Config{Authenticate: verifier.Authenticate, WithRequestID: lamina.WithRequestID, Log: s.cfg.log})
+	iamService := &apiiam.Service{View: s.view, Tables: s.iam, Clock: time.Now}
+	iamService.Register(aws)
+	(&apists.Service{Tables: s.iam, Sessions: s.sessions, Clock: time.Now}).Register(aws)
+	apiec2.New(apiec2.Deps{View: s.view, Tables: s.ec2, Instances: s.fleetRows.Instances, Providers: s.lambda.Providers, Now: time.Now}).Register(aws)
+	s.logs.Register(aws)
+	links := codeLinks{endpoint: s.cfg.endpoint, sessions: s.sessions, packages: s.packages}
+	apilambda.New(apilambda.Config{
+		View: s.view, Tables: s.lambda, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Blobs: s.packages,
+		Roles: s.roles, Invoker: invoker{s.router, s.lambda}, AcceptType: catalogue.Accepted,
+		OnFirstProvider: iamService.EnsureServiceLinked, CodeURL: links.url,
+		TraceID: traceID,
+	}).Register(aws)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+healthPath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"service":"lamina","version":"`+version+`"}`) // the client may be gone
+	})
+	mux.HandleFunc("GET "+codePath+"{sha}", links.serve)
+	mux.Handle("/", aws)
+	return iam.Guard(withTrace(mux), s.cfg.hosts)
+}
+
+// run works until ctx ends. ready is called once agents of an earlier server
+// are back and every active version has its environments again.
+func (s *server) run(ctx context.Context, ready func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.view.Run(ctx) })
+	g.Go(func() error { return s.events.Run(ctx) })
+	if err := s.logs.Restore(ctx); err != nil {
+		s.cfg.log.Warn("log retention is not restored", "error", err)
+	}
+	g.Go(func() error { return s.ingester.Run(ctx) })
+	g.Go(func() error { return s.fleet.Run(ctx, s.socket) })
+	g.Go(func() error { return s.controller.Run(ctx) })
+	g.Go(func() error {
+		settled, cancel := context.WithTimeout(ctx, restoreLimit)
+		defer cancel()
+		s.controller.Settled(settled)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return ready(ctx)
+	})
+	return g.Wait()
+}
+
+// restoreLimit bounds how long a start waits for the environments of before.
+const restoreLimit = 15 * time.Second
+
+func (s *server) close() {
+	if s.socket != nil {
+		s.socket.Close()
+	}
+	if err := s.view.Close(); err != nil {
+		s.cfg.log.Warn("close the view", "error", err)
+	}
+	if err := s.store.Close(); err != nil {
+		s.cfg.log.Warn("close the store", "error", err)
+	}
+}
+
+// logSink hands agents' lines to the Logs service.
+type logSink struct{ to *apilogs.Ingester }
+
+// Ingest implements fleet.LogSink.
+func (l logSink) Ingest(scope lamina.Scope, group, stream string, events []wire.LogEvent) {
+	out := make([]telemetry.Event, len(events))
+	for i, e := range events {
+		out[i] = telemetry.Event{Timestamp: e.UnixMilli, Message: e.Message}
+	}
+	l.to.Ingest(scope, group, stream, out)
+}
+
+type packages struct{ dir *blobs.Dir }
+
+// Package implements fleet.Packages.
+func (p packages) Package(sha string) (io.ReadCloser, error) {
+	f, _, err := p.dir.Open(sha)
+	return f, err
+}
+
+// offers are the types a provider may launch: those it allows, else the current ones.
+func offers(p lamina.CapacityProvider) []scheduler.Offer {
+	var allowed, excluded []string
+	if p.Requirements != nil {
+		allowed, excluded = p.Requirements.Allowed, p.Requirements.Excluded
+	}
+	var out []scheduler.Offer
+	for _, t := range catalogue.Candidates(p.Architecture(), allowed, excluded) {
+		if len(allowed) > 0 || t.Current {
+			out = append(out, scheduler.Offer{Type: t.Name, VCPUs: t.VCPUs, MemoryMiB: t.MemoryMiB})
+		}
+	}
+	return out
+}
+
+func newInterface(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool) {
+	prefix, ok := network.ParseIPv4(subnet.CIDR)
+	if !ok {
+		return lamina.NetworkInterface{}, false
+	}
+	taken := map[netip.Addr]bool{}
+	for _, u := range used {
+		if a, err := netip.ParseAddr(u.PrivateIP); err == nil {
+			taken[a] = true
+		}
+	}
+	addr, ok := network.FreeAddress(prefix, taken)
+	if !ok {
+		return lamina.NetworkInterface{}, false
+	}
+	id := network.NewID("eni")
+	return lamina.NetworkInterface{
+		Scope: subnet.Scope, ID: id, SubnetID: subnet.ID, VPCID: subnet.VPCID, Zone: subnet.Zone,
+		PrivateIP: addr.String(), MAC: network.MAC(id), InterfaceType: "interface", AttachmentID: network.NewID("eni-attach"),
+	}, true
+}
+
+func freeAddresses(s lamina.Subnet, used int) int {
+	prefix, ok := network.ParseIPv4(s.CIDR)
+	if !ok {
+		return 0
+	}
+	return max(0, network.Size(prefix)-used)
+}
