@@ -42,6 +42,7 @@ func generate(models, out string, s service) error {
 		"enums.gen.go":      p.enums,
 		"operations.gen.go": p.operations,
 		"table.gen.go":      p.table,
+		"bind_gen_test.go":  p.bindTest,
 	} {
 		if err := p.write(filepath.Join(dir, name), emit()); err != nil {
 			return err

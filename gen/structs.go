@@ -109,6 +109,19 @@ func (p *pack) operations() string {
 	return b.String()
 }
 
+// bindTest is the source of a test that binds every operation to its types.
+func (p *pack) bindTest() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "package %s\n\n", p.name)
+	b.WriteString("import (\n\"testing\"\n\n\"github.com/lamina-dev/lamina/internal/awsproto\"\n)\n\n")
+	b.WriteString("func TestOperationsBind(*testing.T) {\nm := awsproto.NewMux(awsproto.Config{})\n")
+	for _, op := range p.ops {
+		fmt.Fprintf(&b, "awsproto.Handle(m, %s, nil)\n", op)
+	}
+	b.WriteString("m.Prepare()\n}\n")
+	return b.String()
+}
+
 func goType(r *ref) string {
 	if r == nil {
 		return "awsproto.Empty"

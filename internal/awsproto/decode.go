@@ -101,18 +101,28 @@ func (x *exchange) validate(v reflect.Value) error {
 	if x.table.protocol == ec2Query {
 		return validateEC2(s, v)
 	}
-	text := validate(s, v)
-	if text == "" {
+	found := validate(s, v)
+	if len(found) == 0 {
 		return nil
 	}
 	switch x.table.protocol {
 	case query:
-		return faultf("ValidationError", "%s", text)
+		return faultf("ValidationError", "%s", refusalIAM(found))
 	case json11:
-		return faultf("InvalidParameterException", "%s", text)
+		return faultf("InvalidParameterException", "%s", refusal(found))
 	default:
-		return faultf("ValidationException", "%s", text)
+		return faultf("ValidationException", "%s", refusal(found))
 	}
+}
+
+// namePattern is the pattern of IAM's names, whose breach IAM words of its own.
+const namePattern = `Member must satisfy regular expression pattern: [\w+=,.@-]+`
+
+func refusalIAM(found []violation) string {
+	if len(found) == 1 && found[0].constraint == namePattern {
+		return "The specified value for " + found[0].path + " is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-"
+	}
+	return refusal(found)
 }
 
 // validateEC2 checks what EC2's model constrains: required members and a few

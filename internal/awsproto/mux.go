@@ -76,6 +76,17 @@ func (s *served) table() *table {
 	return t
 }
 
+// Prepare binds every registered operation now instead of at its first use. It
+// panics where a table and its Go types differ.
+func (m *Mux) Prepare() {
+	for _, s := range m.services {
+		s.table()
+		for _, e := range s.entries {
+			e.ready()
+		}
+	}
+}
+
 // ServeHTTP answers one AWS request.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := m.begin(w, r)

@@ -90,7 +90,9 @@ func (c *compiler) shape(name string, t reflect.Type) *shape {
 	}
 	f := strings.Split(lines[0], "\t")
 	s := &shape{name: name, kind: kindOf[f[0]], sensitive: has(f, "sensitive"), flat: has(f, "flattened"), format: attr(f, "format")}
-	c.done[name] = s // before its parts: shapes may be recursive
+	// Known before its parts, since shapes may be recursive, and until they are
+	// known taken for one that has something to check.
+	c.done[name], s.checked = s, true
 	switch s.kind {
 	case kindStruct:
 		c.fill(s, f, lines[1:], t)
@@ -104,7 +106,7 @@ func (c *compiler) shape(name string, t reflect.Type) *shape {
 	default:
 		s.limits = readLimits(f)
 	}
-	c.mark(s)
+	s.mark()
 	return s
 }
 
@@ -154,16 +156,16 @@ func (c *compiler) wire(name string, f []string) (in, out string) {
 	return capital(out), out
 }
 
-// mark notes whether validation has anything to do below s. A recursive shape
-// that is still being filled counts as checked.
-func (c *compiler) mark(s *shape) {
-	s.checked = s.limits.any
+// mark notes whether validation has anything to do at or below s.
+func (s *shape) mark() {
+	checked := s.limits.any
 	for _, m := range s.members {
-		s.checked = s.checked || m.required || m.shape.checked || m.shape.kind == kindStruct && m.shape.members == nil
+		checked = checked || m.required || m.shape.checked
 	}
 	for _, sub := range []*shape{s.elem, s.key} {
-		s.checked = s.checked || sub != nil && (sub.checked || sub.kind == kindStruct && sub.members == nil)
+		checked = checked || sub != nil && sub.checked
 	}
+	s.checked = checked
 }
 
 func capital(name string) string {

@@ -11,27 +11,46 @@ import (
 
 // validator collects a request's violations of the model's constraints.
 type validator struct {
-	found []string
+	found []violation
+}
+
+// violation is one value that broke one constraint.
+type violation struct {
+	value      string // as AWS prints it, in quotes; "" for secrets
+	path       string
+	constraint string
+}
+
+func (v violation) String() string {
+	value := v.value
+	if value != "" {
+		value += " "
+	}
+	return "Value " + value + "at '" + v.path + "' failed to satisfy constraint: " + v.constraint
 }
 
 // maxViolations bounds the text of one answer.
 const maxViolations = 100
 
-// validate checks a decoded request and words the refusal as AWS does.
-func validate(s *shape, v reflect.Value) string {
-	if !s.checked {
-		return ""
-	}
+// validate checks a decoded request.
+func validate(s *shape, v reflect.Value) []violation {
 	var c validator
-	c.members(s, v, "")
-	switch n := len(c.found); n {
-	case 0:
-		return ""
-	case 1:
-		return "1 validation error detected: " + c.found[0]
-	default:
-		return fmt.Sprintf("%d validation errors detected: %s", n, strings.Join(c.found, "; "))
+	if s.checked {
+		c.members(s, v, "")
 	}
+	return c.found
+}
+
+// refusal words violations as AWS does.
+func refusal(found []violation) string {
+	if len(found) == 1 {
+		return "1 validation error detected: " + found[0].String()
+	}
+	texts := make([]string, len(found))
+	for i, v := range found {
+		texts[i] = v.String()
+	}
+	return fmt.Sprintf("%d validation errors detected: %s", len(found), strings.Join(texts, "; "))
 }
 
 // fail notes one violation; the values of sensitive shapes stay unsaid.
@@ -39,13 +58,10 @@ func (c *validator) fail(s *shape, value, path, constraint string) {
 	if len(c.found) >= maxViolations {
 		return
 	}
-	if value != "" {
-		value += " "
-	}
 	if s.sensitive {
 		value = ""
 	}
-	c.found = append(c.found, "Value "+value+"at '"+path+"' failed to satisfy constraint: "+constraint)
+	c.found = append(c.found, violation{value, path, constraint})
 }
 
 func (c *validator) members(s *shape, v reflect.Value, prefix string) {

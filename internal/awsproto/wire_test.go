@@ -200,6 +200,8 @@ func TestValidationCodesOfOtherServices(t *testing.T) {
 	}{
 		{post("iam", "/", "Action=CreateRole&AssumeRolePolicyDocument=x"),
 			"<Code>ValidationError</Code><Message>1 validation error detected: Value null at 'roleName' failed to satisfy constraint: Member must not be null</Message>"},
+		{post("iam", "/", "Action=CreateRole&AssumeRolePolicyDocument=x&RoleName=a+b"),
+			"<Code>ValidationError</Code><Message>The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-</Message>"},
 		{post("iam", "/", "Action=CreateRole&AssumeRolePolicyDocument=x&RoleName=r&MaxSessionDuration=many"),
 			"<Code>MalformedInput</Code><Message>STRING_VALUE can not be converted to an Integer</Message>"},
 		{post("iam", "/", "Action=CreateRole&AssumeRolePolicyDocument=x&RoleName=r&Tags.member.1.Key=&Tags.member.1.Value=v"),
