@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lamina-dev/lamina"
@@ -123,17 +124,24 @@ func TestOrdinaryFunction(t *testing.T) {
 
 // TestRecreate: a create right after a delete waits for the controller.
 func TestRecreate(t *testing.T) {
-	w := newWorld(t)
-	w.call("POST", functionsPath, functionBody(t, "f")).ok(201)
-	w.call("DELETE", functionsPath+"/f", nil).ok(204)
-	var clear sync.WaitGroup
-	clear.Go(func() {
-		time.Sleep(20 * time.Millisecond) // any moment will do
-		remove(w, w.tables.Versions, versionKey(lamina.Latest))
-		remove(w, w.tables.Functions, lamina.Key(account, region, "f"))
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.call("POST", functionsPath, functionBody(t, "f")).ok(201)
+		w.call("DELETE", functionsPath+"/f", nil).ok(204)
+		start := time.Now()
+		w.call("POST", functionsPath, functionBody(t, "f")).refused(409, "ResourceConflictException", "Function already exist: f")
+		if waited := time.Since(start); waited != deletionGrace {
+			t.Errorf("gave up after %v", waited)
+		}
+		var ending sync.WaitGroup
+		ending.Go(func() {
+			time.Sleep(deletionGrace / 2)
+			remove(w, w.tables.Versions, versionKey(lamina.Latest))
+			remove(w, w.tables.Functions, lamina.Key(account, region, "f"))
+		})
+		w.call("POST", functionsPath, functionBody(t, "f")).ok(201)
+		ending.Wait()
 	})
-	w.call("POST", functionsPath, functionBody(t, "f")).ok(201)
-	clear.Wait()
 }
 
 func TestUpdateCode(t *testing.T) {

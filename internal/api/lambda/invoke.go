@@ -90,6 +90,7 @@ func (s *Service) request(ctx context.Context, t target, in *model.InvocationReq
 		VersionKey:    r.version.Key(),
 		FunctionKey:   r.function.Key(),
 		FunctionARN:   t.arn(),
+		Managed:       r.version.Config.Managed(),
 		RequestID:     lamina.RequestID(ctx),
 		Timeout:       time.Duration(min(r.version.Config.TimeoutSec, maxSyncTimeout)) * time.Second,
 		Payload:       payload,

@@ -16,6 +16,7 @@ type InvokeRequest struct {
 	VersionKey    string // store key of the version that runs it
 	FunctionKey   string // store key of its function
 	FunctionARN   string // as the caller named it
+	Managed       bool   // on managed instances: a slot or 429 at once; else a cold start is waited for
 	RequestID     string
 	Timeout       time.Duration
 	Payload       []byte // valid JSON

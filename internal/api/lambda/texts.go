@@ -44,7 +44,6 @@ const (
 	textMemoryRatio      = "The memory size of %d MB must be a multiple of the %g GiB that the function has per vCPU, for 1 to %d vCPUs."                                                                                                                   // chosen
 	textTextLogLevel     = `LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your request or change the LogFormat to "JSON" and try again.`                                                                                  // L
 	textMaximum          = "1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value less than or equal to %d"                                                                                                  // known form
-	textNull             = "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null"                                                                                                                          // L
 	textArchitecture     = "The architecture of the function (%s) must be that of its capacity provider (%s)."                                                                                                                                              // chosen
 	textManagedVPC       = "VpcConfig isn't supported for functions configured with capacity provider."                                                                                                                                                     // chosen
 	textManagedSnapStart = "SnapStart isn't supported for functions configured with capacity provider."                                                                                                                                                     // chosen
@@ -59,9 +58,9 @@ const (
 	textNotYet           = "%s is not supported by this server yet."                                                                                                                                                                                        // chosen
 
 	// Code packages.
-	textZippedSize = "Zipped size must be smaller than %d bytes" // S
-	textFromS3     = "Code from Amazon S3 is not supported by this server yet: send the package as ZipFile."
-	textImage      = "Container images (PackageType Image, ImageUri) are not supported by this server yet: send a ZipFile."
+	textZippedSize = "Zipped size must be smaller than %d bytes"                                                            // S
+	textFromS3     = "Code from Amazon S3 is not supported by this server yet: send the package as ZipFile."                // chosen
+	textImage      = "Container images (PackageType Image, ImageUri) are not supported by this server yet: send a ZipFile." // chosen
 
 	// Scaling.
 	textScalingOrdinary = "The function provided by the arn does not contain a capacity provider configuration"                        // U
