@@ -1,0 +1,338 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/runtimeapi"
+	"github.com/lamina-dev/lamina/internal/runtimes"
+	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// environment is one execution environment through its one-way life.
+type environment struct {
+	a        *agent
+	spec     wire.EnvironmentSpec
+	logs     *logBuffer
+	api      *runtimeapi.Server
+	drain    func()        // ends it once its running invocations are done
+	kill     func()        // ends it at once
+	done     chan struct{} // nothing of it is left
+	assigned bool          // guarded by agent.mu
+	touched  atomic.Bool   // had an invocation since it was last measured
+
+	mu     sync.Mutex
+	proc   sandbox.Process
+	status wire.EnvironmentStatus
+}
+
+// fault is why an environment could not start or ended by itself.
+type fault struct {
+	code      string // state reason code
+	errorType string // the runtime's or platform's own
+	text      string
+}
+
+func newEnvironment(a *agent, spec wire.EnvironmentSpec) *environment {
+	return &environment{
+		a:    a,
+		spec: spec,
+		logs: a.logs.buffer(spec),
+		done: make(chan struct{}),
+		api: runtimeapi.New(runtimeapi.Config{
+			FunctionARN:    spec.FunctionARN,
+			Timeout:        spec.Timeout,
+			MaxConcurrency: spec.Slots,
+		}),
+		status: wire.EnvironmentStatus{
+			ID: spec.ID, VersionKey: spec.VersionKey, Generation: spec.Generation,
+			State: wire.EnvironmentStarting, Slots: spec.Slots, StartedAt: time.Now(),
+		},
+	}
+}
+
+// run is the environment's life, to its end. undrained ends with ctx, or before
+// it when the environment is drained.
+func (e *environment) run(ctx, undrained context.Context) {
+	defer e.kill()
+	e.end(e.live(ctx, undrained))
+}
+
+// live starts the environment and stays with it; the fault is nil when it was
+// ended from outside.
+func (e *environment) live(ctx, undrained context.Context) *fault {
+	dir := filepath.Join(e.a.cfg.Dir, "env", e.spec.ID)
+	defer os.RemoveAll(dir)
+	task, release, err := e.a.codes.get(undrained, e.spec.CodeSHA256)
+	if err != nil {
+		return e.unlessEnded(undrained, codeFault(err))
+	}
+	defer release()
+	e.logs.platform(record{kind: initStart})
+	served, err := e.launch(undrained, dir, task)
+	if err != nil {
+		return e.unlessEnded(undrained, startFault(err))
+	}
+	defer func() {
+		e.proc.Kill()
+		<-e.proc.Done()
+		e.api.Close()
+		<-served
+	}()
+	if f := e.initialize(undrained); f != nil || undrained.Err() != nil {
+		return e.unlessEnded(undrained, f)
+	}
+	return e.attend(ctx, undrained)
+}
+
+// unlessEnded drops faults which are only the consequence of an end from outside.
+func (e *environment) unlessEnded(ctx context.Context, f *fault) *fault {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return f
+}
+
+// launch serves the Runtime API and starts the runtime's process; served is
+// closed when the API has ended.
+func (e *environment) launch(ctx context.Context, dir, task string) (served <-chan struct{}, err error) {
+	in, err := e.interpreter(ctx, task)
+	if err != nil {
+		return nil, err
+	}
+	files, err := e.a.runtime.get(e.spec.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return nil, fmt.Errorf("make the environment's folder: %w", err)
+	}
+	l, err := e.a.cfg.Sandbox.Listen(ctx, e.spec.ID)
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan struct{})
+	go func() { // ends with api.Close
+		defer close(ended)
+		if err := e.api.Serve(context.Background(), l); err != nil {
+			e.a.log.Warn("runtime API ended", "environment", e.spec.ID, "err", err)
+		}
+	}()
+	spec, err := e.sandboxSpec(dir, task, files, in, l.Addr().String())
+	var proc sandbox.Process
+	if err == nil {
+		proc, err = e.a.cfg.Sandbox.Start(ctx, spec)
+	}
+	if err != nil {
+		e.api.Close()
+		l.Close()
+		<-ended
+		return nil, err
+	}
+	e.mu.Lock()
+	e.proc, e.status.PID = proc, proc.PID()
+	e.mu.Unlock()
+	return ended, nil
+}
+
+func (e *environment) interpreter(ctx context.Context, task string) (runtimes.Interpreter, error) {
+	in, err := runtimes.Find(ctx, e.spec.Runtime, e.a.cfg.Runtimes)
+	if err != nil {
+		return in, err
+	}
+	return in, runtimes.Check(e.spec.Runtime, e.spec.Architecture, task)
+}
+
+// initialize waits for the runtime's first poll.
+func (e *environment) initialize(ctx context.Context) *fault {
+	started := e.status.StartedAt
+	limit := time.NewTimer(e.spec.InitTimeout)
+	defer limit.Stop()
+	var f *fault
+	select {
+	case <-e.api.Ready():
+		e.setState(wire.EnvironmentReady)
+		e.logs.platform(record{kind: initReport, status: "success", duration: time.Since(started)})
+		return nil
+	case <-e.api.InitFailed():
+		f = initFault(e.api.InitError())
+	case <-e.proc.Done():
+		f = e.exitedInInit()
+	case <-limit.C:
+		f = &fault{lamina.ReasonInitTimeout, "Sandbox.Timedout",
+			fmt.Sprintf("The function's initialization did not finish within %.2f seconds", e.spec.InitTimeout.Seconds())}
+	case <-ctx.Done():
+		return nil
+	}
+	status := "error"
+	if f.code == lamina.ReasonInitTimeout {
+		status = "timeout"
+	}
+	e.logs.platform(record{kind: initReport, status: status, errorType: f.errorType, duration: time.Since(started)})
+	return f
+}
+
+// exitedInInit prefers what the runtime posted before it went.
+func (e *environment) exitedInInit() *fault {
+	select {
+	case <-e.api.InitFailed():
+		return initFault(e.api.InitError())
+	default:
+	}
+	exit := e.proc.Exit()
+	errorType, text := exit.Fault()
+	if exit.OOM {
+		return &fault{lamina.ReasonInitResources, errorType, text}
+	}
+	return &fault{lamina.ReasonRuntimeInit, errorType, text}
+}
+
+// attend stays with a ready environment until it ends.
+func (e *environment) attend(ctx, undrained context.Context) *fault {
+	select {
+	case <-e.proc.Done():
+		errorType, text := e.proc.Exit().Fault()
+		e.api.Fail(errorType, text)
+		return &fault{errorType, errorType, text}
+	case <-undrained.Done():
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	e.setState(wire.EnvironmentDraining)
+	// No invocation lasts longer than the timeout; a worker that does not even
+	// answer afterwards is not waited for.
+	ctx, cancel := context.WithTimeout(ctx, e.spec.Timeout+time.Second)
+	defer cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- e.api.Drain(ctx) }()
+	select {
+	case <-drained:
+	case <-e.proc.Done():
+		e.api.Fail(e.proc.Exit().Fault())
+		cancel()
+		<-drained
+	}
+	return nil
+}
+
+// end is the last step: nothing of the environment is left but its status.
+func (e *environment) end(f *fault) {
+	if f != nil {
+		e.a.log.Warn("environment ended", "environment", e.spec.ID, "function", e.spec.FunctionARN, "code", f.code, "type", f.errorType, "reason", f.text)
+	}
+	e.a.logs.flush() // the server places no lines of an environment it has forgotten
+	e.mu.Lock()
+	e.status.State = wire.EnvironmentEnded
+	e.status.PID = 0
+	if f != nil {
+		e.status.ReasonCode, e.status.ErrorType, e.status.Reason = f.code, f.errorType, f.text
+	}
+	e.mu.Unlock()
+	e.logs.close()
+	close(e.done)
+	e.a.settle(e)
+}
+
+func (e *environment) ended() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (e *environment) setState(s wire.EnvironmentState) {
+	e.mu.Lock()
+	e.status.State = s
+	if s == wire.EnvironmentReady {
+		e.status.ReadyAt = time.Now()
+	}
+	e.mu.Unlock()
+	e.a.notify()
+}
+
+// snapshot is the status now.
+func (e *environment) snapshot() wire.EnvironmentStatus {
+	n := e.api.InFlight()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.InFlight = n
+	return e.status
+}
+
+// measure updates what the environment uses.
+func (e *environment) measure() {
+	e.mu.Lock()
+	proc := e.proc
+	e.mu.Unlock()
+	if proc == nil {
+		return
+	}
+	u, err := proc.Usage()
+	if err != nil {
+		return
+	}
+	e.mu.Lock()
+	e.status.CPUTime, e.status.Memory = u.CPU, u.MemoryBytes
+	e.mu.Unlock()
+	e.logs.setMemory(u.MemoryBytes)
+}
+
+// initFault reads what the runtime posted to /init/error.
+func initFault(posted runtimeapi.InitError) *fault {
+	var body struct {
+		ErrorMessage string `json:"errorMessage"`
+		ErrorType    string `json:"errorType"`
+	}
+	_ = json.Unmarshal(posted.Body, &body) // an unreadable body leaves the type alone
+	f := &fault{code: lamina.ReasonRuntimeInit, errorType: posted.Type, text: body.ErrorMessage}
+	if body.ErrorType != "" && (f.errorType == "" || f.errorType == "Runtime.Unknown") {
+		f.errorType = body.ErrorType
+	}
+	if f.text == "" {
+		f.text = "The runtime reported " + f.errorType + " while it was initializing"
+	}
+	return f
+}
+
+// startFault finds the state reason for which a runtime could not be started.
+func startFault(err error) *fault {
+	if _, ok := errors.AsType[*runtimes.MissingError](err); ok {
+		return &fault{lamina.ReasonInvalidRuntime, "Runtime.Missing", err.Error()}
+	}
+	if _, ok := errors.AsType[*runtimes.ArchitectureError](err); ok {
+		return &fault{lamina.ReasonInvalidEntryPoint, "Runtime.InvalidEntrypoint", err.Error()}
+	}
+	for errorType, code := range map[string]string{
+		"Runtime.InvalidEntrypoint": lamina.ReasonInvalidEntryPoint,
+		"Runtime.InvalidWorkingDir": reasonInvalidWorkingDir,
+	} {
+		if _, text, ok := strings.Cut(err.Error(), errorType+": "); ok {
+			return &fault{code, errorType, text}
+		}
+	}
+	return &fault{lamina.ReasonInternal, "Sandbox.Failure", err.Error()}
+}
+
+// reasonInvalidWorkingDir is AWS's, lmi-service.md 1.5.
+const reasonInvalidWorkingDir = "FunctionError.InvalidWorkingDirectory"
+
+// codeFault finds the state reason for which a package could not be had.
+func codeFault(err error) *fault {
+	if e, ok := errors.AsType[*lamina.Error](err); ok {
+		return &fault{lamina.ReasonInvalidZip, "Sandbox.Failure", e.Message}
+	}
+	return &fault{lamina.ReasonInternal, "Sandbox.Failure", err.Error()}
+}

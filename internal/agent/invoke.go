@@ -1,0 +1,136 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+
+	"github.com/lamina-dev/lamina/internal/runtimeapi"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// maxBody bounds an invocation's event: 6 MiB as the service does, and room for
+// what a front end wraps around it.
+const maxBody = 6<<20 + 64<<10
+
+// ioBuffer is each invoke connection's buffer in either direction.
+const ioBuffer = 16 << 10
+
+// serveInvokes accepts connections of routers until ctx ends.
+func (a *agent) serveInvokes(ctx context.Context, l net.Listener) error {
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		c, err := l.Accept()
+		if ctx.Err() != nil {
+			if err == nil {
+				c.Close()
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept invocations: %w", err)
+		}
+		conns.Go(func() { a.serveConn(ctx, c) })
+	}
+}
+
+// serveConn handles one invocation after the other. A client that goes away in
+// the middle of one is only noticed afterwards: the slot stays taken until the
+// runtime answers.
+func (a *agent) serveConn(ctx context.Context, c net.Conn) {
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	r, w := bufio.NewReaderSize(c, ioBuffer), bufio.NewWriterSize(c, ioBuffer)
+	for {
+		in, err := wire.ReadInvoke(r, maxBody)
+		if err != nil {
+			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
+				a.log.Debug("invoke connection ended", "err", err)
+			}
+			return
+		}
+		if a.invoke(w, in) != nil {
+			return
+		}
+	}
+}
+
+// invoke runs one invocation and answers it; an error means the connection is broken.
+func (a *agent) invoke(w *bufio.Writer, in *wire.Invoke) error {
+	e := a.environment(in.EnvironmentID)
+	if e == nil {
+		return answer(w, wire.Result{Outcome: wire.OutcomeGone}, nil)
+	}
+	res, err := e.invoke(in)
+	switch {
+	case err == nil:
+	case errors.Is(err, runtimeapi.ErrBusy), errors.Is(err, runtimeapi.ErrDuplicate):
+		return answer(w, wire.Result{Outcome: wire.OutcomeBusy, ErrorType: refusalType(err)}, nil)
+	default:
+		return answer(w, wire.Result{Outcome: wire.OutcomeGone, ErrorType: refusalType(err)}, nil)
+	}
+	out := wire.Result{Outcome: wire.OutcomeOK, ContentType: res.ContentType}
+	if res.Status != runtimeapi.StatusOK {
+		out.Outcome, out.ErrorType = wire.OutcomeFunctionError, res.ErrorType
+	}
+	return answer(w, out, res.Body)
+}
+
+// refusalType is the word before the colon of runtimeapi's refusals.
+func refusalType(err error) string {
+	switch {
+	case errors.Is(err, runtimeapi.ErrDuplicate):
+		return "Client.DuplicatedInvokeId"
+	case errors.Is(err, runtimeapi.ErrNotReady):
+		return "Client.InitIncomplete"
+	case errors.Is(err, runtimeapi.ErrBusy):
+		return "Runtime.Unavailable"
+	default:
+		return "Client.ExecutionEnvironmentUnhealthy"
+	}
+}
+
+func answer(w *bufio.Writer, res wire.Result, body []byte) error {
+	if err := wire.WriteResult(w, res); err != nil {
+		return err
+	}
+	if err := wire.WriteChunk(w, body); err != nil {
+		return err
+	}
+	return wire.EndBody(w, false)
+}
+
+// invoke hands one invocation to the runtime.
+func (e *environment) invoke(in *wire.Invoke) (runtimeapi.Result, error) {
+	slot, err := e.api.Reserve()
+	if err != nil {
+		return runtimeapi.Result{}, err
+	}
+	e.touched.Store(true)
+	e.a.sampler.touch()
+	e.logs.invokeStart(in)
+	// Not bound to the connection: once handed over, the slot is taken until the
+	// runtime answers, and the API's own timer ends the wait.
+	res, err := slot.Invoke(context.Background(), &runtimeapi.Invocation{
+		RequestID:     in.RequestID,
+		FunctionARN:   in.FunctionARN,
+		TraceID:       in.TraceID,
+		ClientContext: in.ClientContext,
+		TenantID:      in.TenantID,
+		ContentType:   in.ContentType,
+		Timeout:       in.Timeout,
+		Body:          in.Body,
+	})
+	if err == nil {
+		e.logs.invokeReport(in, &res)
+	}
+	return res, err
+}

@@ -1,0 +1,297 @@
+package agent
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/runtimeapi"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// Batching of log events (chosen): they leave after a moment or when many have
+// gathered, and are dropped and counted beyond the bound.
+const (
+	flushAfter   = 50 * time.Millisecond
+	flushBytes   = 256 << 10
+	maxPending   = 4 << 20 // bytes of one environment
+	maxBatch     = 1 << 20 // bytes of one frame
+	eventBytes   = 64      // what an event takes besides its text
+	flushTimeout = time.Second
+)
+
+// sender is where the shipper sends; a session.
+type sender interface {
+	send(kind wire.Kind, payload any) error
+}
+
+// shipper takes the log events of all environments to the server. Nobody who
+// logs ever waits for it.
+type shipper struct {
+	to      sender
+	welcome chan struct{}
+	some    chan struct{}      // there is something to send
+	many    chan struct{}      // there is much
+	now     chan chan struct{} // flush and close the channel
+	dropped atomic.Int64
+
+	mu      sync.Mutex
+	buffers []*logBuffer
+}
+
+func newShipper(s *session) *shipper {
+	return &shipper{
+		to:      s,
+		welcome: s.welcome,
+		some:    make(chan struct{}, 1),
+		many:    make(chan struct{}, 1),
+		now:     make(chan chan struct{}),
+	}
+}
+
+// buffer makes the place for one environment's events.
+func (s *shipper) buffer(spec wire.EnvironmentSpec) *logBuffer {
+	b := &logBuffer{s: s, spec: spec, level: levelOf(spec.SysLogLevel)}
+	s.mu.Lock()
+	s.buffers = append(slices.Clone(s.buffers), b)
+	s.mu.Unlock()
+	return b
+}
+
+// run ships until ctx ends.
+func (s *shipper) run(ctx context.Context) error {
+	for {
+		var flushed chan struct{}
+		select {
+		case <-s.some:
+			flushed = s.gather(ctx)
+		case <-s.many:
+		case <-s.welcome:
+		case flushed = <-s.now:
+		case <-ctx.Done():
+			return nil
+		}
+		s.ship()
+		if flushed != nil {
+			close(flushed)
+		}
+	}
+}
+
+// gather lets a moment's events come together.
+func (s *shipper) gather(ctx context.Context) (flushed chan struct{}) {
+	t := time.NewTimer(flushAfter)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-s.many:
+	case flushed = <-s.now:
+	case <-ctx.Done():
+	}
+	return flushed
+}
+
+// flush ships what there is and waits for it, though not long.
+func (s *shipper) flush() {
+	t := time.NewTimer(flushTimeout)
+	defer t.Stop()
+	done := make(chan struct{})
+	select {
+	case s.now <- done:
+	case <-t.C:
+		return
+	}
+	select {
+	case <-done:
+	case <-t.C:
+	}
+}
+
+// ship sends all that is pending, or keeps it when no server takes it.
+func (s *shipper) ship() {
+	s.mu.Lock()
+	buffers := s.buffers
+	s.mu.Unlock()
+	finished := false
+	for _, b := range buffers {
+		if !b.ship(s.to) {
+			return
+		}
+		finished = finished || b.finished()
+	}
+	if finished {
+		s.mu.Lock()
+		s.buffers = slices.DeleteFunc(slices.Clone(s.buffers), (*logBuffer).finished)
+		s.mu.Unlock()
+	}
+}
+
+func (s *shipper) takeDropped() int64 { return s.dropped.Swap(0) }
+
+// logBuffer holds one environment's events until they are shipped.
+type logBuffer struct {
+	s     *shipper
+	spec  wire.EnvironmentSpec
+	level level
+
+	mu      sync.Mutex
+	events  []logEntry
+	bytes   int
+	lost    int // dropped since the last batch
+	closed  bool
+	memory  int64           // bytes resident at the last look, and the most ever
+	sending []wire.LogEvent // taken from events, not sent yet; only ship uses it
+}
+
+// logEntry is a line, or a platform event that becomes one when it is shipped:
+// the invoke path makes no text.
+type logEntry struct {
+	at   int64 // Unix milliseconds
+	line string
+	rec  *record
+}
+
+// line takes one line of the runtime's output.
+func (b *logBuffer) line(p []byte) {
+	b.add(logEntry{at: time.Now().UnixMilli(), line: string(p)}, len(p)+eventBytes)
+}
+
+func (b *logBuffer) add(e logEntry, size int) {
+	b.mu.Lock()
+	first := len(b.events) == 0
+	if b.bytes+size > maxPending {
+		b.lost++
+		b.mu.Unlock()
+		b.s.dropped.Add(1)
+		return
+	}
+	b.events = append(b.events, e)
+	before := b.bytes
+	b.bytes += size
+	b.mu.Unlock()
+	if first {
+		poke(b.s.some)
+	}
+	if before < flushBytes && before+size >= flushBytes {
+		poke(b.s.many)
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// ship sends what is pending in frames of a bounded size; false when no server took it.
+func (b *logBuffer) ship(to sender) bool {
+	for {
+		if len(b.sending) == 0 && !b.take() {
+			return true
+		}
+		n, size := 0, 0
+		for n < len(b.sending) && (n == 0 || size+len(b.sending[n].Message) < maxBatch) {
+			size += len(b.sending[n].Message) + eventBytes
+			n++
+		}
+		if err := to.send(wire.KindLogs, wire.LogBatch{EnvironmentID: b.spec.ID, Events: b.sending[:n]}); err != nil {
+			return false
+		}
+		b.sending = b.sending[n:]
+		b.mu.Lock()
+		b.bytes = max(0, b.bytes-size)
+		b.mu.Unlock()
+	}
+}
+
+// take moves the pending events to sending, as text. Their bytes go on counting
+// until they are sent.
+func (b *logBuffer) take() bool {
+	b.mu.Lock()
+	entries, lost, memory := b.events, b.lost, b.memory
+	b.events, b.lost = nil, 0
+	if len(entries) == 0 && lost == 0 {
+		b.bytes = 0
+	}
+	b.mu.Unlock()
+	b.sending = make([]wire.LogEvent, 0, len(entries)+1)
+	for _, e := range entries {
+		if e.rec == nil {
+			b.sending = append(b.sending, wire.LogEvent{UnixMilli: e.at, Message: e.line})
+			continue
+		}
+		for _, text := range e.rec.lines(&b.spec, e.at, memory) {
+			b.sending = append(b.sending, wire.LogEvent{UnixMilli: e.at, Message: text})
+		}
+	}
+	if lost > 0 && b.level <= levelWarn {
+		rec, at := record{kind: logsDropped, count: lost}, time.Now().UnixMilli()
+		for _, text := range rec.lines(&b.spec, at, memory) {
+			b.sending = append(b.sending, wire.LogEvent{UnixMilli: at, Message: text})
+		}
+	}
+	return len(b.sending) > 0
+}
+
+// close lets the buffer go once it is empty.
+func (b *logBuffer) close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	poke(b.s.some)
+}
+
+func (b *logBuffer) finished() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed && len(b.events) == 0 && len(b.sending) == 0
+}
+
+func (b *logBuffer) setMemory(n int64) {
+	b.mu.Lock()
+	b.memory = max(b.memory, n)
+	b.mu.Unlock()
+}
+
+// platform logs an event of the platform's own if the function's level asks for it.
+func (b *logBuffer) platform(r record) { b.platformAt(time.Now().UnixMilli(), r) }
+
+func (b *logBuffer) platformAt(at int64, r record) {
+	if r.level() >= b.level {
+		b.add(logEntry{at: at, rec: &r}, recordBytes)
+	}
+}
+
+// recordBytes is about what a platform event's line has.
+const recordBytes = 300
+
+func (b *logBuffer) invokeStart(in *wire.Invoke) {
+	if levelInfo < b.level {
+		return
+	}
+	b.platform(record{kind: invokeStart, requestID: in.RequestID, functionARN: in.FunctionARN})
+}
+
+func (b *logBuffer) invokeReport(in *wire.Invoke, res *runtimeapi.Result) {
+	b.platform(record{
+		kind: invokeReport, requestID: in.RequestID, functionARN: in.FunctionARN,
+		status: reportStatus(res.Status), errorType: res.ErrorType, duration: res.Duration,
+	})
+}
+
+// reportStatus is the vocabulary of platform.report.
+func reportStatus(s runtimeapi.Status) string {
+	switch s {
+	case runtimeapi.StatusOK:
+		return "success"
+	case runtimeapi.StatusTimeout:
+		return "timeout"
+	case runtimeapi.StatusFailed:
+		return "failure"
+	default:
+		return "error"
+	}
+}

@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/lamina-dev/lamina/internal/sandbox/plain"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// StartFD is the descriptor on which a driver of the same host hands over the wire.Start.
+const StartFD = 3
+
+// Main is the `lamina agent` process: it waits for its start on r, sets itself
+// apart from the host as far as it may, and runs in the plain sandbox. The
+// binary must call plain.Main first of all.
+func Main(ctx context.Context, r io.ReadCloser) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	start, err := wire.ReadStart(r)
+	if err != nil {
+		return err
+	}
+	r.Close()
+	log := newLog(os.Stderr, start.LogLevel)
+	if err := settleIn(); err != nil {
+		log.Info("instance is not set apart so far", "err", err)
+	}
+	var reaper sync.WaitGroup
+	defer reaper.Wait()
+	reaping, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	reaper.Go(func() { reap(reaping) })
+	box, err := plain.New(ctx)
+	if err != nil {
+		return err
+	}
+	log.Info("agent starts", "instance", start.InstanceID, "pid", os.Getpid(), "server", start.ServerAddr)
+	return Run(ctx, Config{Start: start, Sandbox: box, Log: log})
+}
+
+// newLog writes text to the file that the driver gave.
+func newLog(f *os.File, level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(&boundedFile{f: f}, &slog.HandlerOptions{Level: l}))
+}
+
+// maxLog bounds the agent's own log; beyond it, the file starts anew (chosen).
+const maxLog = 4 << 20
+
+// boundedFile empties a regular file that has grown too large. slog.TextHandler
+// calls Write from one goroutine at a time.
+type boundedFile struct {
+	f       *os.File
+	written int64
+}
+
+func (b *boundedFile) Write(p []byte) (int, error) {
+	if b.written += int64(len(p)); b.written > maxLog {
+		b.written = int64(len(p))
+		if info, err := b.f.Stat(); err == nil && info.Mode().IsRegular() {
+			_ = b.f.Truncate(0) // opened for appending, so the next write is at its start
+		}
+	}
+	return b.f.Write(p)
+}
