@@ -4,6 +4,7 @@ package iam
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,6 +44,19 @@ func escape(document string) *string {
 	return new(strings.ReplaceAll(url.QueryEscape(document), "+", "%20"))
 }
 
+// find reads one row, and once more at the store's head where the view has none.
+func find[T any](ctx context.Context, v *view.View, t *view.Table[T], key string) (view.Row[T], bool, error) {
+	row, ok := t.Get(key)
+	if ok {
+		return row, true, nil
+	}
+	if err := v.CatchUp(ctx); err != nil {
+		return row, false, err
+	}
+	row, ok = t.Get(key)
+	return row, ok, nil
+}
+
 // defaultPage is how many items IAM lists at once.
 const defaultPage = 100
 
@@ -76,16 +90,23 @@ func tagsOf(tags map[string]string) []model.Tag {
 	return out
 }
 
-// maxTags is IAM's limit per resource.
-const maxTags = 50
+func tagKey(t model.Tag) string { return *t.Key }
 
-// withTags gives a new map with the tags added.
+// withTags gives a new map with the tags added. Keys are the same whatever
+// their case; the newest spelling stays.
 func withTags(old map[string]string, add []model.Tag) (map[string]string, error) {
-	out := map[string]string{}
-	for k, v := range old {
-		out[k] = v
+	out := maps.Clone(old)
+	if out == nil {
+		out = map[string]string{}
 	}
+	seen := map[string]bool{}
 	for _, t := range add {
+		folded := strings.ToLower(*t.Key)
+		if seen[folded] {
+			return nil, lamina.Errorf("InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+		seen[folded] = true
+		maps.DeleteFunc(out, func(k, _ string) bool { return strings.ToLower(k) == folded })
 		out[*t.Key] = *t.Value
 	}
 	if len(out) > maxTags {
@@ -95,20 +116,16 @@ func withTags(old map[string]string, add []model.Tag) (map[string]string, error)
 }
 
 func withoutTags(old map[string]string, keys []string) map[string]string {
-	out := map[string]string{}
-	for k, v := range old {
-		if !slices.Contains(keys, k) {
-			out[k] = v
-		}
+	out := maps.Clone(old)
+	for _, key := range keys {
+		maps.DeleteFunc(out, func(k, _ string) bool { return strings.EqualFold(k, key) })
 	}
 	return out
 }
 
+// sortedKeys is never nil, so that an answer shows an empty list.
 func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
+	keys := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
 	slices.Sort(keys)
 	return keys
 }

@@ -41,24 +41,45 @@ func noRole(name string) error {
 
 func malformed(err error) error { return lamina.Errorf("MalformedPolicyDocument", "%s", err) }
 
-func (s *Service) find(ctx context.Context, name string) (lamina.Role, error) {
-	row, ok := s.Tables.Roles.Get(lamina.Key(account(ctx), name))
-	if !ok {
-		return lamina.Role{}, noRole(name)
+// checkTrust refuses a trust policy that IAM would not take.
+func checkTrust(document string) error {
+	if _, err := iam.ParseTrust(document); err != nil {
+		return malformed(err)
 	}
-	return row.Value, nil
+	if size(document) > maxTrustSize {
+		return overQuota("ACLSizePerRole", maxTrustSize)
+	}
+	return nil
 }
 
-// change rewrites one role.
-func (s *Service) change(ctx context.Context, name string, edit func(r *lamina.Role) error) error {
+func (s *Service) find(ctx context.Context, name string) (lamina.Role, error) {
+	row, ok, err := find(ctx, s.View, s.Tables.Roles, lamina.Key(account(ctx), name))
+	if err == nil && !ok {
+		err = noRole(name)
+	}
+	return row.Value, err
+}
+
+func protected(name string) error {
+	return lamina.Errorf("UnmodifiableEntity", "Cannot perform the operation on the protected role '%s' - this role is only modifiable by AWS", name)
+}
+
+// change rewrites one role that is not a service's own.
+func (s *Service) change(ctx context.Context, name string, edit func(tx *view.Tx, r *lamina.Role) error) error {
+	if _, err := s.find(ctx, name); err != nil {
+		return err
+	}
 	_, err := s.View.Update(ctx, func(tx *view.Tx) error {
 		row, ok := s.Tables.Roles.At(tx).Get(lamina.Key(account(ctx), name))
 		if !ok {
 			return noRole(name)
 		}
+		if row.Value.ServiceLinked {
+			return protected(name)
+		}
 		role := row.Value
 		role.Inline, role.Attached = maps.Clone(role.Inline), slices.Clone(role.Attached)
-		if err := edit(&role); err != nil {
+		if err := edit(tx, &role); err != nil {
 			return err
 		}
 		tx.Guard(s.Tables.Roles.AtRevision(row))
@@ -72,8 +93,11 @@ func (s *Service) createRole(ctx context.Context, in *model.CreateRoleRequest) (
 	if err != nil {
 		return nil, err
 	}
-	if _, err := iam.ParseTrust(*in.AssumeRolePolicyDocument); err != nil {
-		return nil, malformed(err)
+	if strings.HasPrefix(p, "/aws-service-role/") {
+		return nil, lamina.Errorf("ValidationError", "Roles with the path /aws-service-role/ can only be created by AWS services.")
+	}
+	if err := checkTrust(*in.AssumeRolePolicyDocument); err != nil {
+		return nil, err
 	}
 	tags, err := withTags(nil, in.Tags)
 	if err != nil {
@@ -100,10 +124,20 @@ func (s *Service) createRole(ctx context.Context, in *model.CreateRoleRequest) (
 
 func (s *Service) store(ctx context.Context, role lamina.Role) error {
 	_, err := s.View.Update(ctx, func(tx *view.Tx) error {
-		// IAM's names differ by more than case.
+		n := 0
 		for row := range s.Tables.Roles.At(tx).Scan(role.Account + "/") {
+			// IAM's names differ by more than case.
 			if strings.EqualFold(row.Value.Name, role.Name) {
 				return lamina.Errorf("EntityAlreadyExists", "Role with name %s already exists.", role.Name)
+			}
+			n++
+		}
+		if n >= maxRoles {
+			return overQuota("RolesPerAccount", maxRoles)
+		}
+		if role.Boundary != "" {
+			if err := s.hold(tx, role.Account, role.Boundary); err != nil {
+				return err
 			}
 		}
 		tx.Guard(s.Tables.Roles.Absent(role.Key()))
@@ -154,13 +188,16 @@ func (s *Service) listRoles(ctx context.Context, in *model.ListRolesRequest) (*m
 }
 
 func (s *Service) deleteRole(ctx context.Context, in *model.DeleteRoleRequest) (*awsproto.Empty, error) {
+	if _, err := s.find(ctx, *in.RoleName); err != nil {
+		return nil, err
+	}
 	_, err := s.View.Update(ctx, func(tx *view.Tx) error {
 		row, ok := s.Tables.Roles.At(tx).Get(lamina.Key(account(ctx), *in.RoleName))
 		switch role := row.Value; {
 		case !ok:
 			return noRole(*in.RoleName)
 		case role.ServiceLinked:
-			return lamina.Errorf("UnmodifiableEntity", "Cannot perform the operation on the protected role '%s' - this role is only modifiable by AWS", role.Name)
+			return protected(role.Name)
 		case len(role.Attached) > 0:
 			return lamina.Errorf("DeleteConflict", "Cannot delete entity, must detach all policies first.")
 		case len(role.Inline) > 0:
@@ -178,7 +215,7 @@ func (s *Service) deleteRole(ctx context.Context, in *model.DeleteRoleRequest) (
 }
 
 func (s *Service) updateRole(ctx context.Context, in *model.UpdateRoleRequest) (*model.UpdateRoleResponse, error) {
-	return &model.UpdateRoleResponse{}, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+	return &model.UpdateRoleResponse{}, s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) error {
 		r.Description = ""
 		if in.Description != nil {
 			r.Description = *in.Description
@@ -193,7 +230,7 @@ func (s *Service) updateRole(ctx context.Context, in *model.UpdateRoleRequest) (
 
 func (s *Service) updateRoleDescription(ctx context.Context, in *model.UpdateRoleDescriptionRequest) (*model.UpdateRoleDescriptionResponse, error) {
 	var out lamina.Role
-	err := s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+	err := s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) error {
 		r.Description = *in.Description
 		out = *r
 		return nil
@@ -205,24 +242,24 @@ func (s *Service) updateRoleDescription(ctx context.Context, in *model.UpdateRol
 }
 
 func (s *Service) updateAssumeRolePolicy(ctx context.Context, in *model.UpdateAssumeRolePolicyRequest) (*awsproto.Empty, error) {
-	if _, err := iam.ParseTrust(*in.PolicyDocument); err != nil {
-		return nil, malformed(err)
+	if err := checkTrust(*in.PolicyDocument); err != nil {
+		return nil, err
 	}
-	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+	return nil, s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) error {
 		r.TrustPolicy = *in.PolicyDocument
 		return nil
 	})
 }
 
 func (s *Service) putRolePermissionsBoundary(ctx context.Context, in *model.PutRolePermissionsBoundaryRequest) (*awsproto.Empty, error) {
-	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+	return nil, s.change(ctx, *in.RoleName, func(tx *view.Tx, r *lamina.Role) error {
 		r.Boundary = *in.PermissionsBoundary
-		return nil
+		return s.hold(tx, r.Account, r.Boundary)
 	})
 }
 
 func (s *Service) deleteRolePermissionsBoundary(ctx context.Context, in *model.DeleteRolePermissionsBoundaryRequest) (*awsproto.Empty, error) {
-	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+	return nil, s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) error {
 		if r.Boundary == "" {
 			return lamina.Errorf("NoSuchEntity", "Role %s does not have a permissions boundary.", r.Name)
 		}
@@ -235,11 +272,18 @@ func (s *Service) putRolePolicy(ctx context.Context, in *model.PutRolePolicyRequ
 	if _, err := iam.ParsePermissions(*in.PolicyDocument); err != nil {
 		return nil, malformed(err)
 	}
-	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+	return nil, s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) error {
 		if r.Inline == nil {
 			r.Inline = map[string]string{}
 		}
 		r.Inline[*in.PolicyName] = *in.PolicyDocument
+		all := 0
+		for _, document := range r.Inline {
+			all += size(document)
+		}
+		if all > maxInlineSize {
+			return lamina.Errorf("LimitExceeded", "Maximum policy size of %d bytes exceeded for role %s", maxInlineSize, r.Name)
+		}
 		return nil
 	})
 }
@@ -261,7 +305,7 @@ func (s *Service) getRolePolicy(ctx context.Context, in *model.GetRolePolicyRequ
 }
 
 func (s *Service) deleteRolePolicy(ctx context.Context, in *model.DeleteRolePolicyRequest) (*awsproto.Empty, error) {
-	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+	return nil, s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) error {
 		if _, ok := r.Inline[*in.PolicyName]; !ok {
 			return noRolePolicy(*in.PolicyName)
 		}
@@ -281,14 +325,14 @@ func (s *Service) listRolePolicies(ctx context.Context, in *model.ListRolePolici
 }
 
 func (s *Service) tagRole(ctx context.Context, in *model.TagRoleRequest) (*awsproto.Empty, error) {
-	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) (err error) {
+	return nil, s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) (err error) {
 		r.Tags, err = withTags(r.Tags, in.Tags)
 		return err
 	})
 }
 
 func (s *Service) untagRole(ctx context.Context, in *model.UntagRoleRequest) (*awsproto.Empty, error) {
-	return nil, s.change(ctx, *in.RoleName, func(r *lamina.Role) error {
+	return nil, s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) error {
 		r.Tags = withoutTags(r.Tags, in.TagKeys)
 		return nil
 	})
@@ -300,7 +344,7 @@ func (s *Service) listRoleTags(ctx context.Context, in *model.ListRoleTagsReques
 		return nil, err
 	}
 	out := &model.ListRoleTagsResponse{}
-	out.Tags, out.IsTruncated, out.Marker = page(tagsOf(role.Tags), func(t model.Tag) string { return *t.Key }, in.Marker, in.MaxItems)
+	out.Tags, out.IsTruncated, out.Marker = page(tagsOf(role.Tags), tagKey, in.Marker, in.MaxItems)
 	return out, nil
 }
 
