@@ -114,7 +114,7 @@ func shellQuote(s string) string {
 
 type execCmd struct {
 	targetFlags
-	Command []string `arg:"" help:"The command and its arguments, after --."`
+	Command []string `arg:"" passthrough:"" help:"The command and its arguments, after --."`
 }
 
 // Run replaces this process by the command, after the server has answered.

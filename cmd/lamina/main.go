@@ -25,7 +25,7 @@ type cli struct {
 	Down    downCmd    `cmd:"" help:"Stop the server and everything it runs."`
 	Reset   resetCmd   `cmd:"" help:"Stop the server and empty its data folder."`
 	Env     envCmd     `cmd:"" help:"Print the environment an AWS client needs: eval \"$(lamina env)\"."`
-	Exec    execCmd    `cmd:"" help:"Run a command against the server: lamina exec -- terraform apply." passthrough:""`
+	Exec    execCmd    `cmd:"" help:"Run a command against the server: lamina exec -- terraform apply."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine offers, and how to get what is missing."`
 	Agent   agentCmd   `cmd:"" hidden:"" help:"Run as the agent of one instance; the server starts it."`
 	Version versionCmd `cmd:"" help:"Print the version."`

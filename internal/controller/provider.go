@@ -284,7 +284,7 @@ func (c *Controller) launchFailures(r *round) {
 				}
 				c.failures[v.Key()] = &failure{
 					generation: v.Generation, code: lamina.ReasonInsufficient, text: lost.Text,
-					errorType: "Sandbox.Failure", at: c.cfg.Clock(), count: 1,
+					errorType: "Sandbox.Failure", at: c.cfg.Clock(), count: 6, // an active version rests some seconds
 				}
 			}
 		}

@@ -72,6 +72,8 @@ type Fleet struct {
 	mu      sync.Mutex
 	members map[string]*member // by instance id; ended ones leave
 	failed  []LaunchFailure
+	early   map[string]int  // by provider: agents in a row that ended right after they came
+	closing bool            // Shutdown has begun: nothing is launched any more
 	work    *errgroup.Group // owns one goroutine per member, and the sessions
 	ctx     context.Context //nolint:containedctx // the fleet's own life, set by Run
 }
@@ -89,7 +91,7 @@ type Member struct {
 
 // New makes a fleet; Open loads its records.
 func New(cfg Config) *Fleet {
-	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), members: map[string]*member{}}
+	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), members: map[string]*member{}, early: map[string]int{}}
 }
 
 // LaunchFailure is an instance that never joined.
@@ -182,6 +184,9 @@ func (f *Fleet) adopt(ctx context.Context) error {
 // instance carries id, type, size, zone and subnet; an empty subnet gets no
 // address (the hidden fleet). Refusals are *lamina.Errors with a state reason code.
 func (f *Fleet) Launch(ctx context.Context, p lamina.CapacityProvider, inst lamina.Instance) error {
+	if f.isClosing() {
+		return errClosing
+	}
 	inst.State, inst.LaunchedAt = lamina.InstancePending, f.cfg.Clock()
 	inst.Token = newToken()
 	if _, err := f.cfg.View.Update(ctx, func(tx *view.Tx) error { return f.record(tx, p, &inst) }); err != nil {
@@ -190,6 +195,16 @@ func (f *Fleet) Launch(ctx context.Context, p lamina.CapacityProvider, inst lami
 	f.follow(newMember(inst, false))
 	f.changed()
 	return nil
+}
+
+// errClosing is no refusal with a reason code: a version that waits goes on
+// waiting for the next start.
+var errClosing = errors.New("the fleet is shutting down")
+
+func (f *Fleet) isClosing() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.closing
 }
 
 // record is DESIGN.md 13's one batch: the allocation, the address, the instance.
@@ -250,9 +265,11 @@ func (f *Fleet) End(id, reason string, grace time.Duration) {
 	}
 }
 
-// Shutdown ends every instance and waits until all are gone or ctx ends.
+// Shutdown ends every instance, launches no further one, and waits until all
+// are gone or ctx ends.
 func (f *Fleet) Shutdown(ctx context.Context, grace time.Duration) error {
 	f.mu.Lock()
+	f.closing = true
 	for _, m := range f.members {
 		m.endLocked("the server stops", grace)
 	}

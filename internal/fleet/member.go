@@ -169,10 +169,36 @@ func (f *Fleet) present(ctx context.Context, m *member) (reason string) {
 	case <-m.end:
 		return m.reason
 	case <-m.gone:
-		return "its agent ended unexpectedly"
+		return f.endedEarly(m)
 	case <-ctx.Done():
 		return ""
 	}
+}
+
+const (
+	earlyEnd  = 10 * time.Second // an agent that ends so soon after its launch may never have worked
+	earlyEnds = 5                // in a row: something is wrong with this host, not with one instance
+)
+
+// endedEarly tells an instance that somebody killed from a host on which none lives.
+func (f *Fleet) endedEarly(m *member) string {
+	const text = "its agent ended unexpectedly"
+	f.cfg.Log.Warn("instance died", "instance", m.inst.ID, "zone", m.inst.Zone)
+	f.mu.Lock()
+	key := m.inst.ProviderKey()
+	f.early[key]++
+	if f.cfg.Clock().Sub(m.inst.LaunchedAt) > earlyEnd {
+		f.early[key] = 0
+	}
+	often := f.early[key] >= earlyEnds
+	if often {
+		f.early[key] = 0
+	}
+	f.mu.Unlock()
+	if often {
+		return f.launchFailed(m, fmt.Sprintf("%d instances in a row ended right after their launch; the agents' logs in the data folder say why", earlyEnds))
+	}
+	return text
 }
 
 // cleanUp ends the processes and then the record, however often it takes.
