@@ -36,7 +36,7 @@ func (e *environment) sandboxSpec(dir, task, runtimeDir string, in runtimes.Inte
 		s.Cgroup = path.Join(e.a.cfg.Cgroup, e.spec.ID)
 	}
 	l := runtimes.Layout(e.a.cfg.Sandbox.Layout(s))
-	argv, extra, err := runtimes.Command(e.spec.Runtime, in, e.spec.Handler, l)
+	argv, extra, err := runtimes.Command(e.spec.Runtime, in, l)
 	if err != nil {
 		return s, err
 	}
