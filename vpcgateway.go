@@ -1,6 +1,9 @@
 package lamina
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // InternetGateway joins a VPC to the internet.
 type InternetGateway struct {
@@ -80,3 +83,10 @@ type VPCEndpoint struct {
 
 // Key is the store key below the table's prefix.
 func (e VPCEndpoint) Key() string { return Key(e.Account, e.Region, e.ID) }
+
+// Clone is a copy whose lists can be changed. Tags are shared.
+func (e VPCEndpoint) Clone() VPCEndpoint {
+	e.RouteTableIDs, e.SubnetIDs = slices.Clone(e.RouteTableIDs), slices.Clone(e.SubnetIDs)
+	e.GroupIDs, e.InterfaceIDs = slices.Clone(e.GroupIDs), slices.Clone(e.InterfaceIDs)
+	return e
+}
