@@ -1,5 +1,14 @@
 package runtimes
 
+import (
+	"cmp"
+	"net"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Function is what a function's environment variables are made of.
 type Function struct {
 	Name, Version, Handler string
@@ -17,6 +26,105 @@ type Function struct {
 	Customer               map[string]string
 }
 
+// defaultXRayDaemon is AWS's, where nothing listens here: the X-Ray SDKs send
+// datagrams and expect no answer.
+const defaultXRayDaemon = "169.254.79.129:2000"
+
+// overridable are the reserved names that a customer may set nevertheless.
+var overridable = []string{
+	"AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL", "AWS_XRAY_CONTEXT_MISSING", "AWS_XRAY_DAEMON_ADDRESS",
+	"LANG", "LD_LIBRARY_PATH", "PATH", "TZ",
+}
+
+// alwaysReserved are reserved even where the service sets none of them.
+var alwaysReserved = []string{
+	"AWS_LAMBDA_MAX_CONCURRENCY", "AWS_XRAY_DAEMON_PORT", "AWS_XRAY_TRACE_ID", "AWS_EXECUTION_ENV", "AWS_SESSION_TOKEN",
+	"AWS_LAMBDA_LOG_LEVEL", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+}
+
 // Environment gives the variables of one environment, sorted, as NAME=value:
-// exactly those of the service, the customer's filtered by its rules.
-func Environment(f Function, l Layout, extra []string) []string { panic("todo") }
+// exactly those of the service, the customer's filtered by its rules, and extra
+// (Command's) where neither of them has the name.
+func Environment(f Function, l Layout, extra []string) []string {
+	set := map[string]string{}
+	for _, v := range extra {
+		name, value, _ := strings.Cut(v, "=")
+		set[name] = value
+	}
+	reserved := map[string]bool{}
+	for _, name := range alwaysReserved {
+		reserved[name] = true
+	}
+	for _, part := range []map[string]string{runtimeOnly(f, l), common(f, l)} {
+		for name, value := range part {
+			set[name], reserved[name] = value, true
+		}
+	}
+	for name, value := range f.Customer {
+		if strings.HasPrefix(name, "_") || reserved[name] && !slices.Contains(overridable, name) {
+			continue
+		}
+		set[name] = value
+	}
+	list := make([]string, 0, len(set))
+	for name, value := range set {
+		list = append(list, name+"="+value)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// runtimeOnly is what extensions do not get.
+func runtimeOnly(f Function, l Layout) map[string]string {
+	daemon := cmp.Or(f.XRayDaemon, defaultXRayDaemon)
+	host, port, err := net.SplitHostPort(daemon)
+	if err != nil {
+		host, port = daemon, "2000"
+	}
+	set := map[string]string{
+		"_HANDLER":                   f.Handler,
+		"LAMBDA_TASK_ROOT":           l.Task,
+		"LAMBDA_RUNTIME_DIR":         l.Runtime,
+		"AWS_LAMBDA_LOG_GROUP_NAME":  f.LogGroup,
+		"AWS_LAMBDA_LOG_STREAM_NAME": f.LogStream,
+		"AWS_XRAY_CONTEXT_MISSING":   "LOG_ERROR",
+		"AWS_XRAY_DAEMON_ADDRESS":    daemon,
+		"_AWS_XRAY_DAEMON_ADDRESS":   host,
+		"_AWS_XRAY_DAEMON_PORT":      port,
+	}
+	if f.MaxConcurrency > 0 {
+		set["AWS_LAMBDA_MAX_CONCURRENCY"] = strconv.Itoa(f.MaxConcurrency)
+	}
+	return set
+}
+
+// common is for the runtime and extensions alike.
+func common(f Function, l Layout) map[string]string {
+	kind := "on-demand"
+	if f.ManagedInstances {
+		kind = "lambda-managed-instances"
+	}
+	set := map[string]string{
+		"AWS_REGION":                      f.Region,
+		"AWS_DEFAULT_REGION":              f.Region,
+		"AWS_LAMBDA_FUNCTION_NAME":        f.Name,
+		"AWS_LAMBDA_FUNCTION_VERSION":     f.Version,
+		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(f.MemoryMB),
+		"AWS_LAMBDA_INITIALIZATION_TYPE":  kind,
+		"AWS_LAMBDA_RUNTIME_API":          f.RuntimeAPI,
+		"AWS_LAMBDA_LOG_FORMAT":           cmp.Or(f.LogFormat, "JSON"), // upper case: aws-lambda-go compares exactly
+		"LANG":                            "en_US.UTF-8",
+		"TZ":                              ":UTC",
+		"PATH":                            l.Lang + "/bin:/usr/local/bin:/usr/bin/:/bin:" + l.Opt + "/bin",
+		"LD_LIBRARY_PATH": strings.Join([]string{
+			l.Lang + "/lib", "/lib64", "/usr/lib64", l.Runtime, path.Join(l.Runtime, "lib"), l.Task, path.Join(l.Task, "lib"), path.Join(l.Opt, "lib"),
+		}, ":"),
+	}
+	if f.LogLevel != "" {
+		set["AWS_LAMBDA_LOG_LEVEL"] = f.LogLevel
+	}
+	if f.AccessKeyID != "" {
+		set["AWS_ACCESS_KEY_ID"], set["AWS_SECRET_ACCESS_KEY"], set["AWS_SESSION_TOKEN"] = f.AccessKeyID, f.SecretAccessKey, f.SessionToken
+	}
+	return set
+}

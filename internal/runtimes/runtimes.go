@@ -5,12 +5,17 @@ package runtimes
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lamina-dev/lamina/internal/runtimes/python"
 )
 
 // Interpreter is a language found on this machine and seen to run.
 type Interpreter struct {
-	Runtime string // e.g. python3.13; "" for runtimes without one
-	Path    string // real path of the executable
+	Runtime string // e.g. python3.13
+	Path    string // real path of the executable; "" for runtimes without one
 	Prefix  string // folder that holds the whole installation; "" if not relocatable
 	Version string // e.g. 3.13.0
 }
@@ -20,6 +25,9 @@ type Layout struct {
 	Task, Runtime, Lang, Opt, Tmp string
 }
 
+// serviceLayout is AWS's own.
+var serviceLayout = Layout{Task: "/var/task", Runtime: "/var/runtime", Lang: "/var/lang", Opt: "/opt", Tmp: "/tmp"}
+
 // MissingError says that this machine can't serve a runtime, and what would help.
 type MissingError struct {
 	Runtime string
@@ -28,22 +36,66 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("runtime %s: %s; %s", e.Runtime, e.Reason, e.Remedy)
+	s := fmt.Sprintf("runtime %s: %s", e.Runtime, e.Reason)
+	if e.Remedy != "" {
+		s += "; " + e.Remedy
+	}
+	return s
 }
 
-// ArchitectureError says that a package holds code for another machine.
-type ArchitectureError struct {
-	File, Has, Want string
+type family int
+
+const (
+	familyPython family = iota
+	familyProvided
+	familyLater // known to AWS, not yet served here
+)
+
+// known are the runtimes that Lambda Managed Instances and ordinary functions
+// may ask for, newest of their family first.
+var known = []struct {
+	name   string
+	family family
+}{
+	{"python3.14", familyPython},
+	{"python3.13", familyPython},
+	{"python3.12", familyPython},
+	{"python3.11", familyPython},
+	{"provided.al2023", familyProvided},
+	{"provided.al2", familyProvided},
+	{"nodejs24.x", familyLater},
+	{"nodejs22.x", familyLater},
+	{"java25", familyLater},
+	{"java21", familyLater},
+	{"dotnet10", familyLater},
+	{"dotnet8", familyLater},
 }
 
-func (e *ArchitectureError) Error() string {
-	return fmt.Sprintf("%s is built for %s, but the function's architecture is %s", e.File, e.Has, e.Want)
+// lookUp gives a runtime's family, or why it has none.
+func lookUp(runtime string) (family, error) {
+	for _, k := range known {
+		if k.name != runtime {
+			continue
+		}
+		if k.family == familyLater {
+			return k.family, &MissingError{Runtime: runtime, Reason: "not yet served by this version of Lamina"}
+		}
+		return k.family, nil
+	}
+	return familyLater, &MissingError{Runtime: runtime, Reason: "not known to this version of Lamina"}
 }
 
 // Find gives the interpreter for a runtime, or a *MissingError. overrides maps
 // runtime names to executables the operator named. Results are kept per process.
 func Find(ctx context.Context, runtime string, overrides map[string]string) (Interpreter, error) {
-	panic("todo")
+	f, err := lookUp(runtime)
+	if err != nil {
+		return Interpreter{}, err
+	}
+	if f == familyProvided {
+		return Interpreter{Runtime: runtime}, nil
+	}
+	return found.get(ctx, runtime, overrides[runtime])
 }
 
 // Report is the state of one runtime on this machine.
@@ -55,18 +107,65 @@ type Report struct {
 }
 
 // Available reports on every known runtime, served or not, for lamina doctor.
-func Available(ctx context.Context, overrides map[string]string) []Report { panic("todo") }
+func Available(ctx context.Context, overrides map[string]string) []Report {
+	var reports []Report
+	for _, k := range known {
+		in, err := Find(ctx, k.name, overrides)
+		reports = append(reports, Report{Runtime: k.name, Served: err == nil, Interpreter: in, Problem: err})
+	}
+	return reports
+}
 
 // Install writes the runtime's bootstrap files into dir, the later RuntimeDir.
 // Once per agent and runtime is enough: environments share it read-only.
-func Install(runtime, dir string) error { panic("todo") }
-
-// Check tells whether the unpacked package can start here: a *MissingError or
-// *ArchitectureError (architecture is x86_64 or arm64), or another reason in words.
-func Check(runtime, architecture, taskDir string) error { panic("todo") }
+func Install(runtime, dir string) error {
+	f, err := lookUp(runtime)
+	if err != nil {
+		return err
+	}
+	if f == familyPython {
+		if err := python.Install(dir); err != nil {
+			return fmt.Errorf("installing the bootstrap of %s: %w", runtime, err)
+		}
+	}
+	return nil
+}
 
 // Command gives the argv that starts a function's runtime and the variables
-// which AWS's own bootstrap sets besides Environment's.
+// which AWS's own bootstrap sets besides Environment's. The interpreter's
+// Prefix must be shown to the function as l.Lang. The handler is on the command
+// line for the process list's sake.
 func Command(runtime string, in Interpreter, handler string, l Layout) (argv, env []string, err error) {
-	panic("todo")
+	f, err := lookUp(runtime)
+	if err != nil {
+		return nil, nil, err
+	}
+	if l.Tmp != serviceLayout.Tmp {
+		env = append(env, "TMPDIR="+l.Tmp)
+	}
+	if f == familyProvided {
+		// AWS's order is /var/runtime, /var/task, /opt; the first is empty here.
+		return []string{filepath.Join(l.Task, "bootstrap")}, env, nil
+	}
+	path := in.Path
+	if rel, ok := within(in.Prefix, in.Path); ok {
+		path = filepath.Join(l.Lang, rel)
+	}
+	env = append(env, "AWS_EXECUTION_ENV=AWS_Lambda_"+runtime)
+	if l.Opt != serviceLayout.Opt {
+		env = append(env, python.OptVariable+"="+l.Opt)
+	}
+	return slices.Concat([]string{path}, python.Flags, []string{filepath.Join(l.Runtime, python.File), handler}), env, nil
+}
+
+// within gives path relative to dir if it lies inside.
+func within(dir, path string) (string, bool) {
+	if dir == "" {
+		return "", false
+	}
+	rel, err := filepath.Rel(dir, path)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		return "", false
+	}
+	return rel, true
 }

@@ -1,0 +1,128 @@
+package runtimes
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"strings"
+)
+
+// ArchitectureError says that a package holds code for another machine.
+type ArchitectureError struct {
+	File, Has, Want string
+	Host            bool // Want is this host's, not the function's
+}
+
+func (e *ArchitectureError) Error() string {
+	if e.Host {
+		return fmt.Sprintf("%s is built for %s, which this %s host can't run", e.File, e.Has, e.Want)
+	}
+	return fmt.Sprintf("%s is built for %s, but the function's architecture is %s", e.File, e.Has, e.Want)
+}
+
+// Check tells whether the unpacked package can start here: a *MissingError or
+// *ArchitectureError (architecture is x86_64 or arm64), or another reason in words.
+func Check(runtime, architecture, taskDir string) error {
+	f, err := lookUp(runtime)
+	if err != nil {
+		return err
+	}
+	if f == familyProvided {
+		return checkBootstrap(architecture, filepath.Join(taskDir, "bootstrap"))
+	}
+	return nil
+}
+
+// checkBootstrap looks for what would else surface as an exec error.
+func checkBootstrap(architecture, path string) error {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		// AWS's words.
+		return errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+	case err != nil:
+		return fmt.Errorf("looking at the bootstrap: %w", err)
+	case !st.Mode().IsRegular():
+		return errors.New("/var/task/bootstrap is not a file")
+	case st.Mode()&0o111 == 0:
+		return errors.New("/var/task/bootstrap is not executable; set its mode before zipping (chmod +x)")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("reading the bootstrap: %w", err)
+	}
+	defer f.Close()
+	var magic [4]byte
+	n, _ := f.ReadAt(magic[:], 0)
+	switch head := string(magic[:n]); {
+	case head == elf.ELFMAG:
+		return checkELF(f, architecture)
+	case strings.HasPrefix(head, "#!"):
+		return nil
+	case head == "\xcf\xfa\xed\xfe" || head == "\xca\xfe\xba\xbe":
+		return &ArchitectureError{File: "bootstrap", Has: "macOS", Want: "Linux " + architecture}
+	case strings.HasPrefix(head, "MZ"):
+		return &ArchitectureError{File: "bootstrap", Has: "Windows", Want: "Linux " + architecture}
+	default:
+		return errors.New("/var/task/bootstrap is neither a Linux program nor a script that begins with #!")
+	}
+}
+
+// machines names processors as AWS does.
+var machines = map[elf.Machine]string{elf.EM_X86_64: "x86_64", elf.EM_AARCH64: "arm64", elf.EM_386: "32-bit x86", elf.EM_ARM: "32-bit ARM"}
+
+func checkELF(f *os.File, architecture string) error {
+	e, err := elf.NewFile(f)
+	if err != nil {
+		return fmt.Errorf("/var/task/bootstrap is a damaged program: %w", err)
+	}
+	has, ok := machines[e.Machine]
+	if !ok {
+		has = e.Machine.String()
+	}
+	if has != architecture {
+		return &ArchitectureError{File: "bootstrap", Has: has, Want: architecture}
+	}
+	host := hostMachine()
+	if has != host {
+		return &ArchitectureError{File: "bootstrap", Has: has, Want: host, Host: true}
+	}
+	return checkLoader(e)
+}
+
+// hostMachine is this host's architecture in AWS's words; a system other than
+// Linux is named with it, as it runs no Lambda binaries.
+func hostMachine() string {
+	name := goruntime.GOARCH
+	switch name {
+	case "amd64":
+		name = "x86_64"
+	}
+	if goruntime.GOOS != "linux" {
+		return goruntime.GOOS + " " + name
+	}
+	return name
+}
+
+// checkLoader finds the dynamic loader that a program asks for: without it
+// exec fails with a "not found" that names the program instead.
+func checkLoader(e *elf.File) error {
+	for _, p := range e.Progs {
+		if p.Type != elf.PT_INTERP {
+			continue
+		}
+		data := make([]byte, min(p.Filesz, 4096))
+		if _, err := p.ReadAt(data, 0); err != nil {
+			return fmt.Errorf("/var/task/bootstrap is a damaged program: %w", err)
+		}
+		loader := strings.TrimRight(string(data), "\x00")
+		if _, err := os.Stat(loader); err != nil {
+			return fmt.Errorf("bootstrap needs %s, which this host lacks; link it statically", loader)
+		}
+	}
+	return nil
+}
