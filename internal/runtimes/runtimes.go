@@ -133,9 +133,8 @@ func Install(runtime, dir string) error {
 
 // Command gives the argv that starts a function's runtime and the variables
 // which AWS's own bootstrap sets besides Environment's. The interpreter's
-// Prefix must be shown to the function as l.Lang. The handler is on the command
-// line for the process list's sake.
-func Command(runtime string, in Interpreter, handler string, l Layout) (argv, env []string, err error) {
+// Prefix must be shown to the function as l.Lang.
+func Command(runtime string, in Interpreter, l Layout) (argv, env []string, err error) {
 	f, err := lookUp(runtime)
 	if err != nil {
 		return nil, nil, err
@@ -155,7 +154,7 @@ func Command(runtime string, in Interpreter, handler string, l Layout) (argv, en
 	if l.Opt != serviceLayout.Opt {
 		env = append(env, python.OptVariable+"="+l.Opt)
 	}
-	return slices.Concat([]string{path}, python.Flags, []string{filepath.Join(l.Runtime, python.File), handler}), env, nil
+	return slices.Concat([]string{path}, python.Flags, []string{filepath.Join(l.Runtime, python.File)}), env, nil
 }
 
 // within gives path relative to dir if it lies inside.
