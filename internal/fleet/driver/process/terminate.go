@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path"
+
+	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 // Terminate implements driver.Driver.
@@ -44,6 +46,7 @@ func (d *Driver) bury(id string, h handle, reap func()) error {
 func (d *Driver) remove(id string) error {
 	return errors.Join(
 		removeGroup(path.Join(d.cfg.CgroupParent, id)),
+		os.RemoveAll(wire.FallbackSocket(id)),
 		os.RemoveAll(d.dir(id)),
 	)
 }
