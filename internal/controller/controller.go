@@ -10,6 +10,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -93,6 +94,11 @@ func New(cfg Config) *Controller {
 func (c *Controller) Run(ctx context.Context) error {
 	rows, cancel := c.cfg.View.Subscribe("lambda/", "ec2/subnet/")
 	defer cancel()
+	select {
+	case <-c.cfg.Fleet.Known():
+	case <-ctx.Done():
+		return nil
+	}
 	for {
 		c.wake = c.cfg.Clock().Add(idleRound)
 		c.round(ctx)
@@ -160,7 +166,7 @@ func (c *Controller) round(ctx context.Context) {
 	r := c.load()
 	c.launchFailures(r)
 	for _, g := range r.groups {
-		if err := c.provider(ctx, r, g); err != nil && ctx.Err() == nil {
+		if err := c.provider(ctx, r, g); err != nil && ctx.Err() == nil && !errors.Is(err, fleet.ErrClosing) {
 			c.cfg.Log.Warn("capacity provider is not as it should be", "provider", g.provider.Name, "error", err)
 			c.due(c.cfg.Clock().Add(retryRound))
 		}

@@ -67,7 +67,7 @@ type Fleet struct {
 	cfg   Config
 	epoch int64
 	nudge chan struct{}
-	begin time.Time
+	known chan struct{} // closed when the recorded instances are members
 
 	mu      sync.Mutex
 	members map[string]*member // by instance id; ended ones leave
@@ -91,7 +91,7 @@ type Member struct {
 
 // New makes a fleet; Open loads its records.
 func New(cfg Config) *Fleet {
-	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), members: map[string]*member{}, early: map[string]int{}}
+	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), known: make(chan struct{}), members: map[string]*member{}, early: map[string]int{}}
 }
 
 // LaunchFailure is an instance that never joined.
@@ -126,6 +126,10 @@ func (f *Fleet) changed() {
 	}
 }
 
+// Known is closed once the instances that an earlier server recorded are
+// members: nothing may be decided before.
+func (f *Fleet) Known() <-chan struct{} { return f.known }
+
 // Members is a snapshot of all instances that count, by id.
 func (f *Fleet) Members() map[string]Member {
 	f.mu.Lock()
@@ -142,7 +146,7 @@ func (f *Fleet) Members() map[string]Member {
 func (f *Fleet) Run(ctx context.Context, l net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	f.mu.Lock()
-	f.work, f.ctx, f.begin = g, ctx, f.cfg.Clock()
+	f.work, f.ctx = g, ctx
 	f.mu.Unlock()
 	g.Go(func() error { return f.cfg.Driver.Run(ctx) })
 	g.Go(func() error { return f.followGone(ctx) })
@@ -164,6 +168,7 @@ func (f *Fleet) adopt(ctx context.Context) error {
 		known[row.Value.ID] = true
 		f.follow(newMember(row.Value, true))
 	}
+	close(f.known)
 	found, err := f.cfg.Driver.List(ctx)
 	if err != nil {
 		return fmt.Errorf("list the driver's instances: %w", err)
@@ -185,7 +190,7 @@ func (f *Fleet) adopt(ctx context.Context) error {
 // address (the hidden fleet). Refusals are *lamina.Errors with a state reason code.
 func (f *Fleet) Launch(ctx context.Context, p lamina.CapacityProvider, inst lamina.Instance) error {
 	if f.isClosing() {
-		return errClosing
+		return ErrClosing
 	}
 	inst.State, inst.LaunchedAt = lamina.InstancePending, f.cfg.Clock()
 	inst.Token = newToken()
@@ -197,9 +202,9 @@ func (f *Fleet) Launch(ctx context.Context, p lamina.CapacityProvider, inst lami
 	return nil
 }
 
-// errClosing is no refusal with a reason code: a version that waits goes on
+// ErrClosing is no refusal with a reason code: a version that waits goes on
 // waiting for the next start.
-var errClosing = errors.New("the fleet is shutting down")
+var ErrClosing = errors.New("the fleet is shutting down")
 
 func (f *Fleet) isClosing() bool {
 	f.mu.Lock()
