@@ -42,8 +42,8 @@ func checkBootstrap(architecture, path string) error {
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// AWS's words.
-		return errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+		// AWS's words and type.
+		return errors.New("Runtime.InvalidEntrypoint: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
 	case err != nil:
 		return fmt.Errorf("looking at the bootstrap: %w", err)
 	case !st.Mode().IsRegular():
@@ -68,7 +68,7 @@ func checkBootstrap(architecture, path string) error {
 	case strings.HasPrefix(head, "MZ"):
 		return &ArchitectureError{File: "bootstrap", Has: "Windows", Want: "Linux " + architecture}
 	default:
-		return errors.New("/var/task/bootstrap is neither a Linux program nor a script that begins with #!")
+		return errors.New("/var/task/bootstrap is neither a Linux program nor a script (it would begin with #! and its interpreter)")
 	}
 }
 
