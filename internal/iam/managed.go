@@ -16,7 +16,7 @@ type ManagedPolicy struct {
 type managedStatement struct {
 	Effect    string
 	Action    []string
-	Resource  string                       `json:"Resource"`
+	Resource  []string
 	Condition map[string]map[string]string `json:"Condition,omitempty"`
 }
 
@@ -42,15 +42,28 @@ func (p ManagedPolicy) Document() string {
 }
 
 func allow(actions ...string) []managedStatement {
-	return []managedStatement{{Effect: "Allow", Action: actions, Resource: "*"}}
+	return []managedStatement{{Effect: "Allow", Action: actions, Resource: all}}
 }
 
 var (
 	logActions = []string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
 	eniActions = []string{"ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets",
 		"ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"}
-	byScaler = map[string]map[string]string{"StringEquals": {"ec2:ManagedResourceOperator": "scaler.lambda.amazonaws.com"}}
+	all = []string{"*"}
 )
+
+// ec2 are resources of EC2 in every region.
+func ec2(resources ...string) []string {
+	arns := make([]string, 0, len(resources))
+	for _, r := range resources {
+		arns = append(arns, "arn:aws:ec2:*:"+r)
+	}
+	return arns
+}
+
+func equal(key, value string) map[string]map[string]string {
+	return map[string]map[string]string{"StringEquals": {key: value}}
+}
 
 func withLogs(actions ...string) []managedStatement { return allow(append(actions, logActions...)...) }
 
@@ -58,12 +71,15 @@ func withLogs(actions ...string) []managedStatement { return allow(append(action
 // from the AWS managed policy reference (lmi-service.md 2.8 for the operator's).
 var Managed = []ManagedPolicy{
 	{"AWSLambdaManagedEC2ResourceOperator", "/", []managedStatement{
-		{"Allow", []string{"ec2:RunInstances", "ec2:CreateTags", "ec2:AttachNetworkInterface"}, "*", byScaler},
+		{"Allow", []string{"ec2:RunInstances", "ec2:CreateTags", "ec2:AttachNetworkInterface"}, ec2("*:instance/*", "*:network-interface/*", "*:volume/*"),
+			equal("ec2:ManagedResourceOperator", scalerPrincipal)},
 		{"Allow", []string{"ec2:DescribeAvailabilityZones", "ec2:DescribeCapacityReservations", "ec2:DescribeInstances", "ec2:DescribeInstanceStatus",
-			"ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcEncryptionControls"}, "*", nil},
-		{"Allow", []string{"ec2:RunInstances", "ec2:CreateNetworkInterface"}, "*", nil},
-		{"Allow", logActions, "*", nil},
+			"ec2:DescribeInstanceTypeOfferings", "ec2:DescribeInstanceTypes", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcEncryptionControls"}, all, nil},
+		{"Allow", []string{"ec2:RunInstances", "ec2:CreateNetworkInterface"}, ec2("*:subnet/*", "*:security-group/*"), nil},
+		{"Allow", []string{"ec2:RunInstances"}, ec2(":image/*"), equal("ec2:Owner", "amazon")},
+		{"Allow", logActions, all, nil},
 	}},
+	{"AWSLambdaServiceRolePolicy", "/aws-service-role/", allow("ec2:TerminateInstances", "ec2:DescribeInstances")},
 	{"AWSLambdaBasicExecutionRole", "/service-role/", allow(logActions...)},
 	{"AWSLambdaVPCAccessExecutionRole", "/service-role/", withLogs(eniActions...)},
 	{"AWSLambdaENIManagementAccess", "/service-role/", allow(eniActions...)},
@@ -86,8 +102,9 @@ var Managed = []ManagedPolicy{
 	{"AmazonS3FullAccess", "/", allow("s3:*", "s3-object-lambda:*")},
 	{"AmazonSQSFullAccess", "/", allow("sqs:*")},
 	{"AmazonDynamoDBFullAccess", "/", allow("dynamodb:*", "dax:*")},
-	{"ReadOnlyAccess", "/", allow("*:Get*", "*:List*", "*:Describe*")},
-	{"PowerUserAccess", "/", []managedStatement{{"Allow", []string{"*"}, "*", nil}, {"Deny", []string{"iam:*", "organizations:*"}, "*", nil}}},
+	{"ReadOnlyAccess", "/", allow("lambda:Get*", "lambda:List*", "ec2:Describe*", "ec2:Get*", "iam:Get*", "iam:List*", "logs:Describe*",
+		"logs:Get*", "logs:List*", "logs:FilterLogEvents", "cloudwatch:Describe*", "cloudwatch:Get*", "cloudwatch:List*", "s3:Get*", "s3:List*", "sqs:Get*", "sqs:List*", "sts:Get*")},
+	{"PowerUserAccess", "/", []managedStatement{{"Allow", []string{"*"}, all, nil}, {"Deny", []string{"iam:*", "organizations:*"}, all, nil}}},
 	{"AdministratorAccess", "/", allow("*")},
 }
 

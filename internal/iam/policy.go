@@ -1,16 +1,17 @@
 package iam
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"strconv"
 )
 
 // Document is a policy: permissions, or with principals a role's trust.
 type Document struct {
 	Version   string     `json:"Version"`
+	ID        string     `json:"Id"`
 	Statement statements `json:"Statement"`
 }
 
@@ -34,15 +35,20 @@ type (
 	principals map[string]texts
 )
 
+// strict refuses members that the grammar does not know.
+func strict(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	return d.Decode(into)
+}
+
 // UnmarshalJSON takes one statement or a list.
 func (s *statements) UnmarshalJSON(b []byte) error {
-	var list []Statement
-	if err := json.Unmarshal(b, &list); err == nil {
-		*s = list
-		return nil
+	if bytes.HasPrefix(b, []byte("[")) {
+		return strict(b, (*[]Statement)(s))
 	}
 	var one Statement
-	if err := json.Unmarshal(b, &one); err != nil {
+	if err := strict(b, &one); err != nil {
 		return err
 	}
 	*s = statements{one}
@@ -51,8 +57,10 @@ func (s *statements) UnmarshalJSON(b []byte) error {
 
 // UnmarshalJSON takes one scalar or a list of them.
 func (t *texts) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
 	var raw any
-	if err := json.Unmarshal(b, &raw); err != nil {
+	if err := d.Decode(&raw); err != nil {
 		return err
 	}
 	list, ok := raw.([]any)
@@ -61,11 +69,15 @@ func (t *texts) UnmarshalJSON(b []byte) error {
 	}
 	*t = make(texts, 0, len(list))
 	for _, v := range list {
-		switch v.(type) {
-		case string, bool, float64:
-			*t = append(*t, fmt.Sprint(v))
+		switch v := v.(type) {
+		case string:
+			*t = append(*t, v)
+		case bool:
+			*t = append(*t, strconv.FormatBool(v))
+		case json.Number:
+			*t = append(*t, v.String())
 		default:
-			return errors.New("a text is expected")
+			return fmt.Errorf("%T stands where a text is expected", v)
 		}
 	}
 	return nil
@@ -75,6 +87,9 @@ func (t *texts) UnmarshalJSON(b []byte) error {
 func (p *principals) UnmarshalJSON(b []byte) error {
 	var all string
 	if err := json.Unmarshal(b, &all); err == nil {
+		if all != "*" {
+			return errors.New("a principal without its kind")
+		}
 		*p = principals{"AWS": {all}}
 		return nil
 	}
@@ -84,130 +99,4 @@ func (p *principals) UnmarshalJSON(b []byte) error {
 	}
 	*p = kinds
 	return nil
-}
-
-// maxDocument bounds a policy's size, as the largest quota does (IAM: 10,240
-// characters of inline policies on a role).
-const maxDocument = 20 << 10
-
-// Parse reads a policy document.
-func Parse(document string) (Document, error) {
-	var d Document
-	if len(document) > maxDocument {
-		return d, errors.New("Policy document is too long.")
-	}
-	if err := json.Unmarshal([]byte(document), &d); err != nil {
-		return d, errors.New("This policy contains invalid Json")
-	}
-	if len(d.Statement) == 0 {
-		return d, errors.New("Syntax errors in policy.")
-	}
-	for _, s := range d.Statement {
-		if s.Effect != "Allow" && s.Effect != "Deny" {
-			return d, errors.New("Syntax errors in policy.")
-		}
-		if len(s.Action) == 0 && len(s.NotAction) == 0 {
-			return d, errors.New("Policy statement must contain actions.")
-		}
-	}
-	return d, nil
-}
-
-// ParseTrust reads a role's trust policy.
-func ParseTrust(document string) (Document, error) {
-	d, err := Parse(document)
-	if err != nil {
-		return d, err
-	}
-	for _, s := range d.Statement {
-		switch {
-		case len(s.Principal) == 0 && len(s.NotPrincipal) == 0:
-			return d, errors.New("Missing required field Principal")
-		case len(s.Resource) > 0 || len(s.NotResource) > 0:
-			return d, errors.New("Has prohibited field Resource")
-		}
-	}
-	return d, nil
-}
-
-// ParsePermissions reads an identity policy.
-func ParsePermissions(document string) (Document, error) {
-	d, err := Parse(document)
-	if err != nil {
-		return d, err
-	}
-	for _, s := range d.Statement {
-		switch {
-		case len(s.Principal) > 0 || len(s.NotPrincipal) > 0:
-			return d, errors.New("Policy document should not specify a principal.")
-		case len(s.Resource) == 0 && len(s.NotResource) == 0:
-			return d, errors.New("Policy statement must contain resources.")
-		}
-	}
-	return d, nil
-}
-
-// Trusts says whether a trust policy lets a principal, such as the service
-// lambda.amazonaws.com, take the action sts:AssumeRole.
-func (d Document) Trusts(kind, principal string) bool {
-	allowed := false
-	for _, s := range d.Statement {
-		if !matchesAny(s.Action, "sts:AssumeRole") && !matchesAny(s.Action, "sts:assumerole") {
-			continue
-		}
-		if !slices.ContainsFunc(s.Principal[kind], func(p string) bool { return p == "*" || strings.EqualFold(p, principal) }) {
-			continue
-		}
-		if s.Effect == "Deny" {
-			return false
-		}
-		allowed = true
-	}
-	return allowed
-}
-
-// Allowed says whether documents together permit an action somewhere; a denial
-// wins. Conditions and resources are not weighed: what they narrow counts as
-// permitted, what they deny counts as not denied. It answers "is this role meant
-// for the job", not "may this call".
-func Allowed(docs []Document, action string) bool {
-	allowed := false
-	for _, d := range docs {
-		for _, s := range d.Statement {
-			hit := matchesAny(s.Action, action) || (len(s.NotAction) > 0 && !matchesAny(s.NotAction, action))
-			switch {
-			case !hit:
-			case s.Effect == "Deny" && len(s.Condition) == 0 && slices.Contains(s.Resource, "*"):
-				return false
-			case s.Effect == "Allow":
-				allowed = true
-			}
-		}
-	}
-	return allowed
-}
-
-func matchesAny(patterns texts, action string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return wildcard(strings.ToLower(p), strings.ToLower(action)) })
-}
-
-// wildcard matches * and ? without backtracking more than one star.
-func wildcard(pattern, s string) bool {
-	p, i, star, mark := 0, 0, -1, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }

@@ -2,7 +2,6 @@ package iam
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -28,19 +27,22 @@ const textNotAssumable = "The role defined for the function cannot be assumed by
 // AssumableByLambda is nil when the role exists and trusts Lambda.
 func (r *Roles) AssumableByLambda(_ context.Context, roleARN string) error {
 	role, ok := r.find(roleARN)
-	if !ok {
-		return lamina.Errorf(lamina.CodeInvalidParameter, textNotAssumable)
-	}
-	trust, err := ParseTrust(role.TrustPolicy)
-	if err != nil || !trust.Trusts("Service", LambdaPrincipal) {
+	if !ok || !CanAssume(role, LambdaPrincipal) {
 		return lamina.Errorf(lamina.CodeInvalidParameter, textNotAssumable)
 	}
 	return nil
 }
 
-// launchActions are what no instance can be launched without. AWS accepts roles
-// with little more (terraform.md 4).
-var launchActions = []string{"ec2:RunInstances", "ec2:CreateNetworkInterface"}
+// CanAssume says whether a role trusts a service.
+func CanAssume(role lamina.Role, service string) bool {
+	trust, err := ParseTrust(role.TrustPolicy)
+	return err == nil && trust.Trusts(map[string][]string{"Service": {service}}, map[string][]string{
+		"aws:SourceAccount":             {role.Account},
+		"aws:PrincipalIsAWSService":     {"true"},
+		"aws:PrincipalServiceName":      {service},
+		"aws:PrincipalServiceNamesList": {service},
+	})
+}
 
 // MayLaunch is nil when an operator role can be assumed and is allowed to launch instances.
 func (r *Roles) MayLaunch(ctx context.Context, roleARN string) error {
@@ -48,13 +50,22 @@ func (r *Roles) MayLaunch(ctx context.Context, roleARN string) error {
 		return err
 	}
 	role, _ := r.find(roleARN)
-	docs := r.documents(role)
-	for _, action := range launchActions {
-		if !Allowed(docs, action) {
-			return fmt.Errorf("role %s does not allow %s; attach the managed policy AWSLambdaManagedEC2ResourceOperator", role.Name, action)
-		}
+	policies, boundary := r.documents(role)
+	if ok, missing := OperatorRoleMayLaunch(role, policies, boundary); !ok {
+		return fmt.Errorf("role %s does not allow %s; attach the managed policy AWSLambdaManagedEC2ResourceOperator", role.Name, missing)
 	}
 	return nil
+}
+
+// Allows says whether a role's own policies and its boundary allow an action.
+// A role that does not exist allows nothing.
+func (r *Roles) Allows(_ context.Context, roleARN string, q Request) bool {
+	role, ok := r.find(roleARN)
+	if !ok {
+		return false
+	}
+	policies, boundary := r.documents(role)
+	return Evaluate(policies, q) == Allow && (boundary == nil || Evaluate(boundary, q) == Allow)
 }
 
 // ForEnvironment makes the execution role's keys of one environment, valid for
@@ -88,31 +99,36 @@ func (r *Roles) find(roleARN string) (lamina.Role, bool) {
 	return row.Value, ok && row.Value.ARN() == roleARN
 }
 
-// documents are all permissions of a role.
-func (r *Roles) documents(role lamina.Role) []Document {
-	var docs []Document
-	add := func(text string) {
-		if d, err := Parse(text); err == nil {
-			docs = append(docs, d)
+// documents are all permissions of a role, and what its boundary permits: nil
+// without one. A document that can't be read allows nothing.
+func (r *Roles) documents(role lamina.Role) (policies, boundary []Document) {
+	add := func(to []Document, text string) []Document {
+		d, err := ParsePermissions(text)
+		if err != nil {
+			return to
 		}
+		return append(to, d)
 	}
 	for _, text := range role.Inline {
-		add(text)
+		policies = add(policies, text)
 	}
 	for _, arn := range role.Attached {
-		if p, ok := FindManaged(arn); ok {
-			add(p.Document())
-		} else if row, ok := r.Tables.Policies.Get(lamina.Key(role.Account, arn[strings.LastIndex(arn, "/")+1:])); ok {
-			add(row.Value.DefaultDocument())
-		}
+		policies = add(policies, r.managed(role.Account, arn))
 	}
-	return docs
+	if role.Boundary != "" {
+		boundary = add([]Document{}, r.managed(role.Account, role.Boundary))
+	}
+	return policies, boundary
 }
 
-func quote(s string) string {
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // strings always marshal
+// managed is the document in force of a managed policy; "" when there is none.
+func (r *Roles) managed(account, arn string) string {
+	if p, ok := FindManaged(arn); ok {
+		return p.Document()
 	}
-	return string(b)
+	row, ok := r.Tables.Policies.Get(lamina.Key(account, arn[strings.LastIndex(arn, "/")+1:]))
+	if !ok || row.Value.ARN() != arn {
+		return ""
+	}
+	return row.Value.DefaultDocument()
 }

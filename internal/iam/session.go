@@ -8,8 +8,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/lamina-dev/lamina"
 )
 
 // Session is what a session token says. It is signed and self-contained, so
@@ -26,6 +29,26 @@ type Session struct {
 type Credentials struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 	Expires                                    time.Time
+}
+
+// String keeps secret and token out of logs.
+func (c Credentials) String() string { return "credentials of " + c.AccessKeyID }
+
+// GoString keeps secret and token out of logs.
+func (c Credentials) GoString() string { return c.String() }
+
+// LogValue keeps secret and token out of logs.
+func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// Role is the ARN's account and role name of a session of a role; ok is false
+// for root's sessions.
+func (s Session) Role() (account, name string, ok bool) {
+	service, _, account, resource, ok := lamina.SplitARN(s.ARN)
+	parts := strings.Split(resource, "/")
+	if !ok || service != "sts" || len(parts) < 3 || parts[0] != "assumed-role" {
+		return "", "", false
+	}
+	return account, parts[1], true
 }
 
 // Sessions issues and opens session tokens under one secret.
@@ -56,7 +79,7 @@ func (s *Sessions) Issue(account, arn, userID string, expires time.Time) (Creden
 	return Credentials{AccessKeyID: id, SecretAccessKey: s.secret(id), SessionToken: token, Expires: expires}, nil
 }
 
-// Open reads a token that this server signed.
+// Open reads a token that this server signed. It may have expired.
 func (s *Sessions) Open(token string) (Session, bool) {
 	text, sum, _ := strings.Cut(token, ".")
 	mac, err := base64.RawURLEncoding.DecodeString(sum)

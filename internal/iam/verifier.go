@@ -3,13 +3,28 @@
 // Every request passes one Verifier; the default is to deny. Roles are the
 // service's own checks: may Lambda assume a role, may an operator role launch
 // instances (DESIGN.md 18–20).
+//
+// Whom an access key stands for:
+//
+//   - a session of ours (AssumeRole, GetSessionToken, execution environments):
+//     the identity inside its signed token, on every listener;
+//   - a configured key: root of its account, on every listener;
+//   - "test" with the secret "test": root of account 000000000000, only where
+//     the server listens on loopback;
+//   - twelve digits with the secret "test": root of that account, likewise;
+//   - any other key: root of account 000000000000, likewise, and only in the
+//     Authorization header. Its signature can't be checked, which is why Guard
+//     keeps browsers out.
+//
+// Secrets and tokens never appear in an error or a log line.
 package iam
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"regexp"
-	"time"
+	"strings"
 
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/awsproto"
@@ -27,10 +42,23 @@ const (
 // ecosystem's local tools; its secret is `test`.
 var accountKey = regexp.MustCompile(`^\d{12}$`)
 
+// Key is a configured access key.
+type Key struct {
+	Secret  string
+	Account string
+}
+
+// String keeps the secret out of logs.
+func (k Key) String() string { return "key of account " + k.Account }
+
+// GoString keeps the secret out of logs.
+func (k Key) GoString() string { return k.String() }
+
 // Verifier is the one place where requests are let in.
 type Verifier struct {
 	Sessions *Sessions
-	Loopback bool // the server listens on loopback only: test keys and unknown keys are welcome
+	Loopback bool           // the server listens on loopback only: test keys and unknown keys are welcome
+	Keys     map[string]Key // configured keys by their id
 	Clock    lamina.Clock
 }
 
@@ -40,80 +68,125 @@ func (v *Verifier) Authenticate(r *http.Request, body []byte) (context.Context, 
 	if call := awsproto.CallFrom(r.Context()); call != nil {
 		service = call.Service
 	}
+	unserved := service == ""
+	if unserved {
+		// Nobody serves what the request is scoped to; its signature is still
+		// checked, so that only callers who may come in learn that.
+		service = scopeService(r)
+	}
 	caller, err := v.Verify(r, body, service)
 	if err != nil {
-		return nil, err
+		return nil, spelled(err, service)
+	}
+	if unserved && isForm(r) {
+		// awsproto would go on to place the form by its API version.
+		return nil, lamina.Errorf("InvalidAction", "The service %s is not served here.", service)
 	}
 	return lamina.WithCaller(r.Context(), caller), nil
 }
 
-// Verify recomputes the signature and says who made it.
-func (v *Verifier) Verify(r *http.Request, body []byte, service string) (lamina.Caller, error) {
-	key, token := sigv4.AccessKeyID(r), sigv4.SessionToken(r)
-	var session Session
-	lookup := func(id string) (secret, sessionToken string, ok bool) {
-		if token != "" {
-			session, ok = v.Sessions.Open(token)
-			return v.Sessions.secret(id), token, ok && session.AccessKeyID == id
-		}
-		return testSecret, "", v.Loopback && (id == testKey || accountKey.MatchString(id))
+// spelled gives STS's clients the code of an expired token that AWS gives them:
+// STS has an error of the other name with another meaning.
+func spelled(err error, service string) error {
+	if e, ok := errors.AsType[*lamina.Error](err); ok && service == "sts" && e.Code == codeExpiredToken {
+		return lamina.Errorf("ExpiredToken", "%s", e.Message)
 	}
-	id, err := sigv4.Verify(r, body, service, lookup, v.Clock())
-	if isUnknown(err) && v.welcome(r, key) {
-		return v.caller(DefaultAccount, scopeRegion(r), key), nil
-	}
-	if err != nil {
-		return lamina.Caller{}, err
-	}
-	if session.AccessKeyID != "" {
-		return v.sessionCaller(session, id)
-	}
-	account := DefaultAccount
-	if accountKey.MatchString(id.AccessKeyID) {
-		account = id.AccessKeyID
-	}
-	return v.caller(account, id.Region, id.AccessKeyID), nil
+	return err
 }
 
-func isUnknown(err error) bool {
-	e, ok := err.(*sigv4.Error)
-	return ok && e.Kind == sigv4.UnknownKey
+// Verify recomputes the signature and says who made it.
+func (v *Verifier) Verify(r *http.Request, body []byte, service string) (lamina.Caller, error) {
+	k := keyring{v: v, token: sigv4.SessionToken(r)}
+	id, err := sigv4.Verify(r, body, service, k.find, v.Clock())
+	if err != nil {
+		if k.welcome(r, err) {
+			return root(DefaultAccount, scopeField(r, 3), sigv4.AccessKeyID(r)), nil
+		}
+		return lamina.Caller{}, err
+	}
+	if k.session == nil {
+		return root(k.account, id.Region, id.AccessKeyID), nil
+	}
+	if !v.Clock().Before(k.session.Expires) {
+		return lamina.Caller{}, lamina.Errorf(codeExpiredToken, "The security token included in the request is expired")
+	}
+	return lamina.Caller{
+		Scope: lamina.Scope{Account: k.session.Account, Region: id.Region}, AccessKeyID: id.AccessKeyID,
+		ARN: k.session.ARN, UserID: k.session.UserID,
+	}, nil
+}
+
+const codeExpiredToken = "ExpiredTokenException"
+
+// keyring looks for the one key of a request.
+type keyring struct {
+	v       *Verifier
+	token   string
+	session *Session // when the token is a session's of ours
+	account string   // of a key that stands for an account
+	known   bool     // the key is or looks like one of ours
+}
+
+// find gives the secret of a key, and the token it is valid with. A token that
+// is not ours is a leftover of the client's environment when the key is known
+// without one.
+func (k *keyring) find(id string) (secret, token string, ok bool) {
+	if s, ok := k.v.Sessions.Open(k.token); ok {
+		k.known = k.v.Sessions.Issued(id)
+		if s.AccessKeyID != id {
+			return "", "", false
+		}
+		k.session = &s
+		return k.v.Sessions.secret(id), k.token, true
+	}
+	if key, ok := k.v.Keys[id]; ok {
+		k.known, k.account = true, key.Account
+		return key.Secret, k.token, true
+	}
+	if k.v.Loopback && (id == testKey || accountKey.MatchString(id)) {
+		k.known, k.account = true, id
+		if id == testKey {
+			k.account = DefaultAccount
+		}
+		return testSecret, k.token, true
+	}
+	k.known = k.v.Sessions.Issued(id)
+	return "", "", false
 }
 
 // welcome lets keys we know nothing of in on loopback, as engineers have real
 // ones in their shells; a URL anyone can make a browser open is no such proof.
-// Tokens claim to be ours or AWS's, and are refused when they are not ours and
-// look like ours.
-func (v *Verifier) welcome(r *http.Request, key string) bool {
-	return v.Loopback && key != "" && r.Header.Get("Authorization") != "" && !v.Sessions.Issued(key)
+// All but the signature was right: sigv4 asks for the key last.
+func (k *keyring) welcome(r *http.Request, err error) bool {
+	refused, ok := errors.AsType[*sigv4.Error](err)
+	return ok && refused.Kind == sigv4.UnknownKey && k.v.Loopback && !k.known && r.Header.Get("Authorization") != ""
 }
 
-func (v *Verifier) caller(account, region, key string) lamina.Caller {
+func root(account, region, key string) lamina.Caller {
 	return lamina.Caller{
 		Scope: lamina.Scope{Account: account, Region: region}, AccessKeyID: key,
 		ARN: "arn:aws:iam::" + account + ":root", UserID: account,
 	}
 }
 
-func (v *Verifier) sessionCaller(s Session, id sigv4.Identity) (lamina.Caller, error) {
-	if v.Clock().After(s.Expires) {
-		return lamina.Caller{}, lamina.Errorf("ExpiredTokenException", "The security token included in the request is expired")
-	}
-	return lamina.Caller{
-		Scope: lamina.Scope{Account: s.Account, Region: id.Region}, AccessKeyID: id.AccessKeyID,
-		ARN: s.ARN, UserID: s.UserID,
-	}, nil
+// isForm tells whether awsproto could place a request by what its form says.
+func isForm(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") || r.URL.Query().Has("Action")
 }
 
-var credentialScope = regexp.MustCompile(`Credential=[^/\s,]+/\d{8}/([a-z0-9-]+)/`)
+func scopeService(r *http.Request) string { return scopeField(r, 2) }
 
-// scopeRegion reads the region of a header whose key is unknown.
-func scopeRegion(r *http.Request) string {
-	if m := credentialScope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
-		return m[1]
+// scopeField reads one field of a request's credential scope, counted from its
+// end (key/date/region/service/terminator). It is not yet verified.
+func scopeField(r *http.Request, fromEnd int) string {
+	credential := r.URL.Query().Get("X-Amz-Credential")
+	if auth := r.Header.Get("Authorization"); auth != "" {
+		_, rest, _ := strings.Cut(auth, "Credential=")
+		credential, _, _ = strings.Cut(rest, ",")
 	}
-	return ""
+	parts := strings.Split(strings.TrimSpace(credential), "/")
+	if len(parts) < 5 {
+		return ""
+	}
+	return parts[len(parts)-fromEnd]
 }
-
-// SessionLimit bounds a session's life (STS: 12 hours); environments' keys live longer.
-const SessionLimit = 12 * time.Hour

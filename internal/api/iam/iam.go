@@ -22,6 +22,10 @@ type Service struct {
 	View   *view.View
 	Tables tables.IAM
 	Clock  lamina.Clock
+
+	// LinkedTo lists the ARNs that keep an account's service-linked role of
+	// Lambda from being deleted: its capacity providers. Nil: none.
+	LinkedTo func(account string) []string
 }
 
 // Register adds every operation to the front door.
@@ -29,6 +33,7 @@ func (s *Service) Register(m *awsproto.Mux) {
 	s.registerRoles(m)
 	s.registerPolicies(m)
 	s.registerProfiles(m)
+	s.registerLinked(m)
 	awsproto.Handle(m, model.GetUser, s.getUser)
 	awsproto.Handle(m, model.ListUsers, s.listUsers)
 	awsproto.Handle(m, model.ListAccountAliases, s.listAccountAliases)
@@ -149,6 +154,9 @@ func (s *Service) getUser(ctx context.Context, in *model.GetUserRequest) (*model
 		return nil, lamina.Errorf("NoSuchEntity", "The user with name %s cannot be found.", *in.UserName)
 	}
 	c := lamina.CallerFrom(ctx)
+	if !strings.HasSuffix(c.ARN, ":root") {
+		return nil, lamina.Errorf("ValidationError", "Must specify userName when calling with non-User credentials")
+	}
 	return &model.GetUserResponse{User: &model.User{Path: new("/"), UserName: new("root"), UserId: &c.UserID, Arn: &c.ARN, CreateDate: new(s.now())}}, nil
 }
 

@@ -118,7 +118,7 @@ func (s *Service) mayChange(ctx context.Context, arn string) error {
 
 func checkManaged(document string) error {
 	if _, err := iam.ParsePermissions(document); err != nil {
-		return malformed(err)
+		return err
 	}
 	if size(document) > maxManagedSize {
 		return overQuota("PolicySize", maxManagedSize)

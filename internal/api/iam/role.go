@@ -30,21 +30,16 @@ func (s *Service) registerRoles(m *awsproto.Mux) {
 	awsproto.Handle(m, model.TagRole, s.tagRole)
 	awsproto.Handle(m, model.UntagRole, s.untagRole)
 	awsproto.Handle(m, model.ListRoleTags, s.listRoleTags)
-	awsproto.Handle(m, model.CreateServiceLinkedRole, s.createServiceLinkedRole)
-	awsproto.Handle(m, model.DeleteServiceLinkedRole, s.deleteServiceLinkedRole)
-	awsproto.Handle(m, model.GetServiceLinkedRoleDeletionStatus, s.getServiceLinkedRoleDeletionStatus)
 }
 
 func noRole(name string) error {
 	return lamina.Errorf("NoSuchEntity", "The role with name %s cannot be found.", name)
 }
 
-func malformed(err error) error { return lamina.Errorf("MalformedPolicyDocument", "%s", err) }
-
 // checkTrust refuses a trust policy that IAM would not take.
 func checkTrust(document string) error {
 	if _, err := iam.ParseTrust(document); err != nil {
-		return malformed(err)
+		return err
 	}
 	if size(document) > maxTrustSize {
 		return overQuota("ACLSizePerRole", maxTrustSize)
@@ -270,7 +265,7 @@ func (s *Service) deleteRolePermissionsBoundary(ctx context.Context, in *model.D
 
 func (s *Service) putRolePolicy(ctx context.Context, in *model.PutRolePolicyRequest) (*awsproto.Empty, error) {
 	if _, err := iam.ParsePermissions(*in.PolicyDocument); err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
 	return nil, s.change(ctx, *in.RoleName, func(_ *view.Tx, r *lamina.Role) error {
 		if r.Inline == nil {
@@ -346,58 +341,4 @@ func (s *Service) listRoleTags(ctx context.Context, in *model.ListRoleTagsReques
 	out := &model.ListRoleTagsResponse{}
 	out.Tags, out.IsTruncated, out.Marker = page(tagsOf(role.Tags), tagKey, in.Marker, in.MaxItems)
 	return out, nil
-}
-
-// linkedRoles are the services whose linked role Lamina knows.
-var linkedRoles = map[string]string{"lambda.amazonaws.com": "AWSServiceRoleForLambda"}
-
-func (s *Service) linked(account, service string) (lamina.Role, bool) {
-	name, ok := linkedRoles[service]
-	return lamina.Role{
-		Account: account, Name: name, Path: "/aws-service-role/" + service + "/", ID: iam.NewID("AROA"), MaxSessionSec: 3600,
-		TrustPolicy:   `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole"}]}`,
-		ServiceLinked: true, Created: s.now(),
-	}, ok
-}
-
-// EnsureServiceLinked makes the role with which instances can be ended even when
-// the operator role is gone; AWS makes it with an account's first capacity provider.
-func (s *Service) EnsureServiceLinked(ctx context.Context, account string) error {
-	role, _ := s.linked(account, iam.LambdaPrincipal)
-	if err := s.store(ctx, role); err != nil && lamina.ErrorCode(err) != "EntityAlreadyExists" {
-		return err
-	}
-	return nil
-}
-
-func (s *Service) createServiceLinkedRole(ctx context.Context, in *model.CreateServiceLinkedRoleRequest) (*model.CreateServiceLinkedRoleResponse, error) {
-	role, ok := s.linked(account(ctx), *in.AWSServiceName)
-	if !ok {
-		return nil, lamina.Errorf("InvalidInput", "Lamina knows no service-linked role of %s.", *in.AWSServiceName)
-	}
-	if _, exists := s.Tables.Roles.Get(role.Key()); exists {
-		return nil, lamina.Errorf("InvalidInput", "Service role name %s has been taken in this account, please try a different suffix.", role.Name)
-	}
-	if err := s.store(ctx, role); err != nil {
-		return nil, err
-	}
-	return &model.CreateServiceLinkedRoleResponse{Role: roleOf(role)}, nil
-}
-
-func (s *Service) deleteServiceLinkedRole(ctx context.Context, in *model.DeleteServiceLinkedRoleRequest) (*model.DeleteServiceLinkedRoleResponse, error) {
-	role, err := s.find(ctx, *in.RoleName)
-	if err != nil {
-		return nil, err
-	}
-	if !role.ServiceLinked {
-		return nil, lamina.Errorf("InvalidInput", "The role %s is not a service-linked role.", role.Name)
-	}
-	if _, err := s.View.Update(ctx, func(tx *view.Tx) error { return tx.Do(s.Tables.Roles.Delete(role.Key())) }); err != nil {
-		return nil, err
-	}
-	return &model.DeleteServiceLinkedRoleResponse{DeletionTaskId: new("task" + role.Path + role.Name + "/" + role.ID)}, nil
-}
-
-func (s *Service) getServiceLinkedRoleDeletionStatus(context.Context, *model.GetServiceLinkedRoleDeletionStatusRequest) (*model.GetServiceLinkedRoleDeletionStatusResponse, error) {
-	return &model.GetServiceLinkedRoleDeletionStatusResponse{Status: new("SUCCEEDED")}, nil
 }
