@@ -16,7 +16,6 @@ import (
 
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/fleet"
-	"github.com/lamina-dev/lamina/internal/router"
 	"github.com/lamina-dev/lamina/internal/scheduler"
 	"github.com/lamina-dev/lamina/internal/store/tables"
 	"github.com/lamina-dev/lamina/internal/store/view"
@@ -35,10 +34,10 @@ type Credentials interface {
 
 // Routes is the router as the controller sees it.
 type Routes interface {
-	Install(versionKey string, endpoints []router.Endpoint)
+	Install(versionKey string, endpoints []lamina.Endpoint)
 	Remove(versionKey string)
 	Fail(versionKey, errorType, message string)
-	Load(versionKey string) router.Load
+	Load(versionKey string) lamina.Load
 	Demand() <-chan struct{}
 }
 

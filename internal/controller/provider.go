@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina"
-	"github.com/lamina-dev/lamina/internal/router"
 	"github.com/lamina-dev/lamina/internal/scaler"
 	"github.com/lamina-dev/lamina/internal/store"
 	"github.com/lamina-dev/lamina/internal/store/view"
@@ -134,13 +133,13 @@ func (c *Controller) rested(key string) bool {
 
 // route installs the ready environments of the serving generation.
 func (c *Controller) route(key string, serving int64, envs []environment, drain map[string]bool) {
-	var endpoints []router.Endpoint
+	var endpoints []lamina.Endpoint
 	var print strings.Builder
 	for _, e := range envs {
 		if e.spec.Generation != serving || !e.ready() || drain[e.spec.ID] {
 			continue
 		}
-		endpoints = append(endpoints, router.Endpoint{EnvironmentID: e.spec.ID, Addr: e.addr, Slots: e.spec.Slots})
+		endpoints = append(endpoints, lamina.Endpoint{EnvironmentID: e.spec.ID, Addr: e.addr, Slots: e.spec.Slots})
 		fmt.Fprintln(&print, e.spec.ID, e.addr, e.spec.Slots)
 	}
 	if before, ok := c.routed[key]; !ok || before != print.String() {

@@ -32,13 +32,6 @@ const (
 // so before the router gives the connection up.
 const answerGrace = 5 * time.Second
 
-// Endpoint is one environment that serves a version.
-type Endpoint struct {
-	EnvironmentID string
-	Addr          string // of its agent's invoke listener: unix:///path or tcp://host:port
-	Slots         int
-}
-
 // Request is one invocation of a resolved version.
 type Request struct {
 	VersionKey    string
@@ -84,7 +77,7 @@ func New() *Router {
 
 // Install replaces the environments that serve a version. Running invocations
 // of those that are no longer listed go on.
-func (r *Router) Install(versionKey string, endpoints []Endpoint) {
+func (r *Router) Install(versionKey string, endpoints []lamina.Endpoint) {
 	r.target(versionKey).install(endpoints)
 }
 
@@ -105,10 +98,10 @@ func (r *Router) Remove(versionKey string) {
 func (r *Router) Demand() <-chan struct{} { return r.demand }
 
 // Load tells how busy a version is.
-func (r *Router) Load(versionKey string) Load {
+func (r *Router) Load(versionKey string) lamina.Load {
 	t, ok := r.targets.Load(versionKey)
 	if !ok {
-		return Load{}
+		return lamina.Load{}
 	}
 	return t.(*target).load()
 }

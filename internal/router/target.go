@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lamina-dev/lamina"
 )
 
 // target is one version's environments and the state its invocations share.
@@ -30,27 +32,13 @@ type endpoint struct {
 	idleFrom atomic.Int64 // unix nanoseconds
 }
 
-// Load is how busy a version is, as seen by this router.
-type Load struct {
-	InFlight     int
-	Waiting      int   // cold starts
-	Refused      int64 // since the last call
-	Environments map[string]EnvironmentLoad
-}
-
-// EnvironmentLoad is how busy one environment is.
-type EnvironmentLoad struct {
-	InFlight  int
-	IdleSince time.Time
-}
-
 func newTarget() *target {
 	t := &target{changed: make(chan struct{})}
 	t.envs.Store(new([]*endpoint))
 	return t
 }
 
-func (t *target) install(list []Endpoint) {
+func (t *target) install(list []lamina.Endpoint) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	known := map[string]*endpoint{}
@@ -118,12 +106,12 @@ func (t *target) release(e *endpoint) {
 	}
 }
 
-func (t *target) load() Load {
-	l := Load{Waiting: int(t.waiting.Load()), Refused: t.refused.Swap(0), Environments: map[string]EnvironmentLoad{}}
+func (t *target) load() lamina.Load {
+	l := lamina.Load{Waiting: int(t.waiting.Load()), Refused: t.refused.Swap(0), Environments: map[string]lamina.EnvironmentLoad{}}
 	for _, e := range *t.envs.Load() {
 		n := int(e.inFlight.Load())
 		l.InFlight += n
-		l.Environments[e.id] = EnvironmentLoad{InFlight: n, IdleSince: time.Unix(0, e.idleFrom.Load())}
+		l.Environments[e.id] = lamina.EnvironmentLoad{InFlight: n, IdleSince: time.Unix(0, e.idleFrom.Load())}
 	}
 	return l
 }
