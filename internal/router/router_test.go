@@ -66,7 +66,7 @@ func newRouter(t *testing.T) *Router {
 
 func TestEachRequestGetsItsOwnAnswer(t *testing.T) {
 	r := newRouter(t)
-	r.Install("v", []lamina.Endpoint{{"e1", agent(t, echo), 64}, {"e2", agent(t, echo), 64}})
+	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e1", Addr: agent(t, echo), Slots: 64}, {EnvironmentID: "e2", Addr: agent(t, echo), Slots: 64}})
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
@@ -89,7 +89,7 @@ func TestOneMoreThanTheSlotsIsRefusedAtOnce(t *testing.T) {
 		return echo(in)
 	}
 	r := newRouter(t)
-	r.Install("v", []lamina.Endpoint{{"e1", agent(t, hold), 2}, {"e2", agent(t, hold), 2}})
+	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e1", Addr: agent(t, hold), Slots: 2}, {EnvironmentID: "e2", Addr: agent(t, hold), Slots: 2}})
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -115,7 +115,7 @@ func TestOneMoreThanTheSlotsIsRefusedAtOnce(t *testing.T) {
 func TestRefusingAgentSendsTheInvocationElsewhere(t *testing.T) {
 	busy := func(*wire.Invoke) (wire.Result, []byte) { return wire.Result{Outcome: wire.OutcomeBusy}, nil }
 	r := newRouter(t)
-	r.Install("v", []lamina.Endpoint{{"e1", agent(t, busy), 16}, {"e2", agent(t, echo), 16}, {"e3", "unix:///nowhere.sock", 16}})
+	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e1", Addr: agent(t, busy), Slots: 16}, {EnvironmentID: "e2", Addr: agent(t, echo), Slots: 16}, {EnvironmentID: "e3", Addr: "unix:///nowhere.sock", Slots: 16}})
 	for range 50 {
 		res, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second, Body: []byte("1")})
 		if err != nil || res.EnvironmentID != "e2" {
@@ -144,9 +144,9 @@ func TestAnAgentThatDiesMidwayIsNotTriedElsewhere(t *testing.T) {
 	})
 	count := func(in *wire.Invoke) (wire.Result, []byte) { calls.Add(1); return echo(in) }
 	r := newRouter(t)
-	r.Install("v", []lamina.Endpoint{{"dies", "unix://" + path, 1}})
+	r.Install("v", []lamina.Endpoint{{EnvironmentID: "dies", Addr: "unix://" + path, Slots: 1}})
 	_, err = r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second})
-	r.Install("v", []lamina.Endpoint{{"lives", agent(t, count), 1}})
+	r.Install("v", []lamina.Endpoint{{EnvironmentID: "lives", Addr: agent(t, count), Slots: 1}})
 	if lamina.ErrorCode(err) != lamina.CodeServiceException || calls.Load() != 0 {
 		t.Errorf("got %v, %d calls elsewhere", err, calls.Load())
 	}
@@ -168,7 +168,7 @@ func TestColdStartWaitsForTheRoute(t *testing.T) {
 	for r.Load("v").Waiting < 5 {
 		time.Sleep(time.Millisecond)
 	}
-	r.Install("v", []lamina.Endpoint{{"e1", addr, 1}}) // one slot serves all five in turn
+	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e1", Addr: addr, Slots: 1}}) // one slot serves all five in turn
 	wg.Wait()
 }
 
