@@ -150,8 +150,16 @@ func (e *environment) interpreter(ctx context.Context, task string) (runtimes.In
 	if err != nil {
 		return in, err
 	}
-	return in, runtimes.Check(e.spec.Runtime, e.spec.Architecture, task)
+	if err := runtimes.Check(e.spec.Runtime, e.spec.Architecture, task); err != nil {
+		return in, entryPointError{err}
+	}
+	return in, nil
 }
+
+// entryPointError is a package that can't start here.
+type entryPointError struct{ error }
+
+func (e entryPointError) Unwrap() error { return e.error }
 
 // initialize waits for the runtime's first poll.
 func (e *environment) initialize(ctx context.Context) *fault {
@@ -312,7 +320,7 @@ func startFault(err error) *fault {
 	if _, ok := errors.AsType[*runtimes.MissingError](err); ok {
 		return &fault{lamina.ReasonInvalidRuntime, "Runtime.Missing", err.Error()}
 	}
-	if _, ok := errors.AsType[*runtimes.ArchitectureError](err); ok {
+	if _, ok := errors.AsType[entryPointError](err); ok {
 		return &fault{lamina.ReasonInvalidEntryPoint, "Runtime.InvalidEntrypoint", err.Error()}
 	}
 	for errorType, code := range map[string]string{
