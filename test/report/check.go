@@ -13,7 +13,7 @@ import (
 )
 
 // staticcheck is the linter at the version the repository is clean under.
-const staticcheck = "honnef.co/go/tools/cmd/staticcheck@2026.2.2"
+const staticcheck = "honnef.co/go/tools/cmd/staticcheck@v0.8.2"
 
 // modelsFolder holds AWS's API models where a checkout has them beside it.
 // They are not part of the repository.
