@@ -21,7 +21,7 @@ func NewID(prefix string) string {
 
 // DerivedID makes the id that belongs to the parts: the same one each time.
 func DerivedID(prefix string, parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	sum := sha256.Sum256([]byte(prefix + "\x00" + strings.Join(parts, "\x00")))
 	return format(prefix, sum[:])
 }
 

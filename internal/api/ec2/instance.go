@@ -242,7 +242,7 @@ func (s *Service) showNetwork(out *model.Instance, i lamina.Instance) {
 		SourceDestCheck: new(true), Status: new(interfaceStatus(n)), Groups: groups, Ipv6Addresses: []model.InstanceIpv6Address{},
 		Operator: operator(n.Operator),
 		Attachment: &model.InstanceNetworkInterfaceAttachment{
-			AttachmentId: &n.AttachmentID, AttachTime: &i.LaunchedAt, DeleteOnTermination: new(true),
+			AttachmentId: new(attachmentID(n)), AttachTime: &i.LaunchedAt, DeleteOnTermination: new(true),
 			DeviceIndex: new(int32(0)), NetworkCardIndex: new(int32(0)), Status: new("attached"),
 		},
 		PrivateIpAddresses: []model.InstancePrivateIpAddress{{

@@ -48,11 +48,11 @@ func (s *Service) interfaceKind(table *view.Table[lamina.NetworkInterface]) *kin
 			"source-dest-check":            func(n eni) []string { return yes(!n.NoSourceCheck) },
 			"operator.managed":             func(n eni) []string { return yes(n.Operator != "") },
 			"operator.principal":           single(func(n eni) string { return n.Operator }),
-			"attachment.attachment-id":     single(func(n eni) string { return n.AttachmentID }),
+			"attachment.attachment-id":     single(attachmentID),
 			"attachment.instance-id":       single(func(n eni) string { return n.InstanceID }),
 			"attachment.instance-owner-id": single(attachmentOwner),
 			"attachment.status": func(n eni) []string {
-				if n.AttachmentID == "" {
+				if attachmentID(n) == "" {
 					return nil
 				}
 				return []string{"attached"}
@@ -62,8 +62,17 @@ func (s *Service) interfaceKind(table *view.Table[lamina.NetworkInterface]) *kin
 	}
 }
 
+// attachmentID names what ties an interface to its instance or service. The
+// fleet leaves the name to us.
+func attachmentID(n lamina.NetworkInterface) string {
+	if n.AttachmentID == "" && n.InstanceID != "" {
+		return network.DerivedID("eni-attach", n.ID)
+	}
+	return n.AttachmentID
+}
+
 func interfaceStatus(n lamina.NetworkInterface) string {
-	if n.AttachmentID != "" {
+	if attachmentID(n) != "" {
 		return "in-use"
 	}
 	return "available"
@@ -75,7 +84,7 @@ func requesterManaged(n lamina.NetworkInterface) bool { return n.Requester != ""
 // attachmentOwner is who owns what the interface is attached to.
 func attachmentOwner(n lamina.NetworkInterface) string {
 	switch {
-	case n.AttachmentID == "":
+	case attachmentID(n) == "":
 		return ""
 	case n.InstanceID == "":
 		return amazon
@@ -196,7 +205,7 @@ func (s *Service) deleteInterface(ctx context.Context, in *model.DeleteNetworkIn
 		if err != nil {
 			return err
 		}
-		if n.AttachmentID != "" {
+		if attachmentID(n) != "" {
 			return lamina.Errorf("InvalidParameterValue", "Network interface '%s' is currently in use.", n.ID)
 		}
 		for _, a := range s.addresses.scan(t) {
@@ -245,7 +254,7 @@ func (s *Service) attachInterface(ctx context.Context, in *model.AttachNetworkIn
 func (s *Service) detachInterface(ctx context.Context, in *model.DetachNetworkInterfaceRequest) (*awsproto.Empty, error) {
 	return nil, s.update(ctx, func(t *txn) error {
 		for _, n := range s.interfaces.list(t, t.Scope) {
-			if n.AttachmentID == val(in.AttachmentId) && n.AttachmentID != "" {
+			if id := attachmentID(n); id != "" && id == val(in.AttachmentId) {
 				_, err := s.own(t, n.ID)
 				return err
 			}
@@ -296,7 +305,7 @@ func (s *Service) showInterface(n lamina.NetworkInterface) model.NetworkInterfac
 		}},
 		Association: association, Operator: operator(n.Operator), TagSet: tagSet(n.Tags),
 	}
-	if n.AttachmentID != "" {
+	if attachmentID(n) != "" {
 		out.Attachment = s.showAttachment(n)
 	}
 	return out
@@ -304,7 +313,7 @@ func (s *Service) showInterface(n lamina.NetworkInterface) model.NetworkInterfac
 
 func (s *Service) showAttachment(n lamina.NetworkInterface) *model.NetworkInterfaceAttachment {
 	out := &model.NetworkInterfaceAttachment{
-		AttachmentId: &n.AttachmentID, DeleteOnTermination: new(n.InstanceID != ""), DeviceIndex: new(int32(0)), NetworkCardIndex: new(int32(0)),
+		AttachmentId: new(attachmentID(n)), DeleteOnTermination: new(n.InstanceID != ""), DeviceIndex: new(int32(0)), NetworkCardIndex: new(int32(0)),
 		InstanceId: optional(n.InstanceID), InstanceOwnerId: new(attachmentOwner(n)), Status: new("attached"),
 	}
 	if i, ok := s.instances.Get(prefixOf(n.Scope) + n.InstanceID); ok {
