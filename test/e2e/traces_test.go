@@ -94,14 +94,10 @@ func (tr traces) left() (left []string) {
 
 // agents gives the process numbers of the server's agents.
 func (s *server) agents() (pids []int) {
+	ids, _ := filepath.Glob(filepath.Join(s.data, "instances", "i-*"))
 	for _, pid := range allProcesses() {
 		p, ok := readProcess(pid)
-		if !ok || !strings.Contains(p.line, "agent") {
-			continue
-		}
-		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
-		environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-		if strings.TrimSuffix(exe, " (deleted)") == lamina && (strings.Contains(p.line, s.data) || bytes.Contains(environ, []byte(s.data))) {
+		if ok && slices.ContainsFunc(ids, func(dir string) bool { return strings.HasSuffix(p.line, "agent "+filepath.Base(dir)) }) {
 			pids = append(pids, pid)
 		}
 	}

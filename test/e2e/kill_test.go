@@ -1,0 +1,171 @@
+package e2e
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lamina-dev/lamina/examples/setup"
+)
+
+func TestKilledInstanceIsReplaced(t *testing.T) {
+	needProcFS(t)
+	s := up(t)
+	p := makePlace(t, s)
+	p.publish(t, p.goFunction(t, "steady"))
+	before := p.running(t)
+	if len(before) != minimum {
+		t.Fatalf("%d instances run, want %d", len(before), minimum)
+	}
+	victim := s.agents()[0]
+	family := withDescendants([]int{victim})
+	ended := p.callAllAlong(t, "steady")
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	until(t, 5*time.Second, "the instance's processes died with it", func() bool {
+		return !slices.ContainsFunc(family, func(pid int) bool { _, alive := readProcess(pid); return alive })
+	})
+	t.Logf("all %d processes of the instance were gone after %s", len(family), time.Since(killed).Round(time.Millisecond))
+	until(t, 30*time.Second, "another instance took the killed one's place", func() bool {
+		now := p.running(t)
+		return len(now) == minimum && len(s.agents()) == minimum && !sameIDs(before, now)
+	})
+	until(t, 30*time.Second, "three environments answer again", func() bool { return len(p.names(t, "steady")) == minimum })
+	t.Logf("three environments answered again %s after the kill", time.Since(killed).Round(time.Millisecond))
+	calls, failed := ended()
+	t.Logf("%d calls meanwhile, %d of them failed", calls, failed)
+	// What ran on the dead instance may fail, and nothing else: one caller had one call there at a time.
+	if failed > parallelCallers {
+		t.Errorf("%d of %d calls failed, more than the dead instance can have held", failed, calls)
+	}
+}
+
+const parallelCallers = 6
+
+// callAllAlong calls a function from several callers until the returned function is called; a call that hangs fails the test.
+func (p place) callAllAlong(t *testing.T, function string) func() (calls, failed int64) {
+	ctx, stop := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	var calls, failed atomic.Int64
+	for range parallelCallers {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				start := time.Now()
+				_, err := call(t.Context(), p.Clients, function, 7, 20*time.Millisecond)
+				calls.Add(1)
+				if err != nil {
+					failed.Add(1)
+					t.Logf("after %s: %v", time.Since(start).Round(time.Millisecond), err)
+				}
+				if took := time.Since(start); took > 10*time.Second {
+					t.Errorf("a call hung for %s", took)
+				}
+			}
+		})
+	}
+	return func() (int64, int64) {
+		stop()
+		group.Wait()
+		return calls.Load(), failed.Load()
+	}
+}
+
+// sameIDs says whether both lists name the same instances.
+func sameIDs(a, b []setup.Instance) bool {
+	ids := func(list []setup.Instance) (all []string) {
+		for _, i := range list {
+			all = append(all, i.ID)
+		}
+		slices.Sort(all)
+		return all
+	}
+	return slices.Equal(ids(a), ids(b))
+}
+
+func TestKilledServerFindsItsAgents(t *testing.T) {
+	needProcFS(t)
+	s := up(t)
+	p := makePlace(t, s)
+	p.publish(t, p.goFunction(t, "lasting"))
+	agents := s.agents()
+	if len(agents) != minimum {
+		t.Fatalf("agents %v, want %d", agents, minimum)
+	}
+	before := p.names(t, "lasting")
+	s.kill()
+	if left := s.agents(); !slices.Equal(agents, left) {
+		t.Fatalf("after kill -9 of the server the agents are %v, want %v", left, agents)
+	}
+	start := time.Now()
+	s.start()
+	p.Clients = s.clients()
+	until(t, 15*time.Second, "the restarted server invokes", func() bool {
+		_, err := call(t.Context(), p.Clients, "lasting", 1, time.Millisecond)
+		return err == nil
+	})
+	t.Logf("invoked %s after the restart began", time.Since(start).Round(time.Millisecond))
+	until(t, 15*time.Second, "all environments are back", func() bool { return len(p.names(t, "lasting")) == minimum })
+	time.Sleep(12 * time.Second) // longer than undecided instances count as present
+	if now := s.agents(); !slices.Equal(agents, now) {
+		t.Errorf("the agents are %v, were %v: not re-adopted", now, agents)
+	}
+	if now := p.names(t, "lasting"); !slices.Equal(before, now) {
+		t.Errorf("environments are %v, were %v", now, before)
+	}
+	if n := len(p.running(t)); n != minimum {
+		t.Errorf("%d instances run, want %d", n, minimum)
+	}
+}
+
+// names gives the environments that answer when many calls come at once, sorted.
+func (p place) names(t *testing.T, function string) []string {
+	t.Helper()
+	seen := map[string]bool{}
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for i := range 36 {
+		group.Go(func() {
+			if r, err := call(t.Context(), p.Clients, function, i, 150*time.Millisecond); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				seen[r.Environment] = true
+			}
+		})
+	}
+	group.Wait()
+	return slices.Sorted(maps.Keys(seen))
+}
+
+func TestAgentsEndWithoutTheirServer(t *testing.T) {
+	needProcFS(t)
+	s := up(t, "--orphan", "3s")
+	p := makePlace(t, s)
+	p.publish(t, p.goFunction(t, "orphan"))
+	tr := s.traces()
+	s.kill()
+	until(t, 30*time.Second, "the agents have ended themselves", func() bool { return len(s.agents()) == 0 })
+	tr.checkGone(t)
+}
+
+func TestRunningCallsFinishAtStop(t *testing.T) {
+	s := up(t)
+	p := makePlace(t, s)
+	p.publish(t, p.goFunction(t, "slow"))
+	done := make(chan error, 1)
+	go func() {
+		_, err := call(context.WithoutCancel(t.Context()), p.Clients, "slow", 3, 2*time.Second)
+		done <- err
+	}()
+	time.Sleep(500 * time.Millisecond) // the call is in its handler by now
+	s.stop()
+	if err := <-done; err != nil {
+		t.Errorf("a call that ran at SIGTERM: %v", err)
+	}
+}
