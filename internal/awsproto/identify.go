@@ -37,11 +37,13 @@ func (m *Mux) begin(w http.ResponseWriter, r *http.Request) *exchange {
 }
 
 // identify finds the service: by the credential scope, else by the target
-// header, else by the path. A scope that names no served service ends the search.
+// header, else by the path. A scope that
+// names no served service leaves the verifier to refuse what the path means.
 func (x *exchange) identify() {
 	if scope := scopeService(x.r); scope != "" {
-		x.served = x.mux.services[scope]
-		return
+		if x.served = x.mux.services[scope]; x.served != nil {
+			return
+		}
 	}
 	if target := x.r.Header.Get("X-Amz-Target"); target != "" {
 		x.served = x.mux.byTarget(target)

@@ -336,19 +336,19 @@ func FuzzAgainstSigner(f *testing.F) {
 		}
 		probe, err := http.NewRequest("POST", u, nil)
 		if err != nil || strings.Contains(query, ";") || strings.Contains(query, "X-Amz") || strings.ContainsAny(header, "\x00\r\n\t\x7f") || probe.URL.Path != "" && strings.Contains(probe.URL.Path, "//") {
-			t.Skip()
+			return
 		}
 		for _, c := range []byte(header) {
 			if c < ' ' || c >= 0x7f {
-				t.Skip()
+				return
 			}
 		}
 		// The SDK signs the query it could parse; what it drops is not ours to judge.
 		if _, err := parseQuery(probe.URL.RawQuery); err != nil {
-			t.Skip()
+			return
 		}
 		if readable(probe) != nil {
-			t.Skip()
+			return
 		}
 		r := sign(t, request{method: "POST", url: u, body: body, header: map[string]string{"X-Amz-Odd": header}, presign: presign})
 		if _, err := verify(r, body, ""); err != nil {
