@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"maps"
+	"os/exec"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -151,6 +152,10 @@ func TestAgentsEndWithoutTheirServer(t *testing.T) {
 	tr := s.traces()
 	s.kill()
 	until(t, 30*time.Second, "the agents have ended themselves", func() bool { return len(s.agents()) == 0 })
+	// An agent can't remove the cgroup it sits in; the next start or `lamina down` does.
+	if out, err := exec.Command(lamina, "down", "--data", s.data).CombinedOutput(); err != nil {
+		t.Errorf("lamina down: %v, %s", err, out)
+	}
 	tr.checkGone(t)
 }
 
