@@ -131,7 +131,7 @@ func (p place) names(t *testing.T, function string) []string {
 	seen := map[string]bool{}
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	for i := range 36 {
+	for i := range 24 { // with the callers all along, fewer than two environments have slots
 		group.Go(func() {
 			if r, err := call(t.Context(), p.Clients, function, i, 150*time.Millisecond); err == nil {
 				mu.Lock()
