@@ -86,21 +86,6 @@ func (p place) publish(t *testing.T, f setup.Function) {
 	t.Logf("%s: from publish to Active %s", f.Name, time.Since(start).Round(time.Millisecond))
 }
 
-// publishFailing creates a function whose version must fail, and gives the reason.
-func (p place) publishFailing(t *testing.T, f setup.Function) *setup.FailedError {
-	t.Helper()
-	if err := p.Publish(t.Context(), f); err != nil {
-		t.Fatal(err)
-	}
-	err := p.WaitActive(t.Context(), f.Name, activeLimit)
-	failed, ok := errors.AsType[*setup.FailedError](err)
-	if !ok {
-		t.Fatalf("the version should have failed; waiting for it gave: %v", err)
-	}
-	t.Logf("%s: %s", failed.Code, failed.Reason)
-	return failed
-}
-
 // reply is what the demo's handlers answer.
 type reply struct {
 	N           int
