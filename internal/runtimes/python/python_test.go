@@ -45,7 +45,6 @@ type options struct {
 	late    runtimeapi.LatePolicy
 	env     map[string]string
 	text    bool // text logs
-	bare    bool // without namespaces, as on macOS
 }
 
 func run(t *testing.T, code string, o options) *fn {
@@ -57,9 +56,6 @@ func run(t *testing.T, code string, o options) *fn {
 	sb, err := driver()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if o.bare {
-		sb = plain.Unisolated("for the test")
 	}
 	spec := sandbox.Spec{ID: "py", Dir: t.TempDir(), TaskDir: folder(t), RuntimeDir: folder(t), LangDir: in.Prefix}
 	if err := os.WriteFile(filepath.Join(spec.TaskDir, "app.py"), []byte(code), 0o644); err != nil {
@@ -559,18 +555,6 @@ def handler(event, context):
 	if f.proc.PID() > 0 {
 		f.want(`{}`, `["/var/task", "/var/task", "AWS_Lambda_python3.13", "1", "sbx_user1051", "/var/lang"]`)
 	}
-}
-
-// Where nothing can be mounted, the environment says where things are.
-func TestWithoutNamespaces(t *testing.T) {
-	f := run(t, `
-import os, sys, tempfile
-def handler(event, context):
-    root = os.environ["LAMBDA_TASK_ROOT"]
-    with tempfile.NamedTemporaryFile() as f:
-        return [os.getcwd() == root == sys.path[0] == os.path.dirname(__file__), os.path.dirname(f.name) == os.environ["TMPDIR"] != "/tmp", "LAMINA_OPT" in os.environ]
-`, options{slots: 2, bare: true}).ready()
-	f.want(`{}`, `[true, true, false]`)
 }
 
 // Imports that need the interpreter's own libraries and the host's.

@@ -45,10 +45,6 @@ func New(ctx context.Context) (*Driver, error) {
 	return &Driver{h}, nil
 }
 
-// Unisolated is the driver as it works where the kernel refuses all: process
-// groups only. why is what Describe says.
-func Unisolated(why string) *Driver { return &Driver{host{why: why}} }
-
 // Listen implements sandbox.Sandbox; the network is the host's for now.
 func (d *Driver) Listen(ctx context.Context, id string) (net.Listener, error) {
 	var lc net.ListenConfig
@@ -121,14 +117,10 @@ func (d *Driver) Describe() []sandbox.Guarantee {
 	if h.why != "" {
 		because = ": " + h.why
 	}
-	procYes := "own PID namespace: sees and signals only its own, and all die with the first"
-	if h.noProc {
-		procYes += "; /proc is empty, as this host forbids to mount it"
-	}
 	procNo := "a process group only; other processes of the user are visible" + because
 	return []sandbox.Guarantee{
 		say("files", h.namespaces, "own root: host programs and libraries read-only, own /tmp", "sees all files that its user may read"+because),
-		say("processes", h.namespaces, procYes, procNo),
+		say("processes", h.namespaces, "own PID namespace: sees and signals only its own, and all die with the first", procNo),
 		say("user", h.userNS || h.dropUser, userYes, "runs as the user who runs lamina"),
 		say("memory", h.cgroups.has("memory"), "limited by cgroup", "not limited: no writable memory cgroup"),
 		say("cpu", h.cgroups.has("cpu"), "weighed by cgroup", "not weighed: no writable cpu cgroup"),

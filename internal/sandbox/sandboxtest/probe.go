@@ -23,7 +23,7 @@ const probeArg = "sandboxtest:probe"
 // Main must be called at the start of TestMain; it does not return in the probe.
 func Main() {
 	if len(os.Args) > 3 && os.Args[1] == probeArg {
-		syscall.Exit(probe(os.Args[2], os.Args[3], os.Args[4:])) // not os.Exit, which lingers in race tests
+		os.Exit(probe(os.Args[2], os.Args[3], os.Args[4:]))
 	}
 }
 
