@@ -19,11 +19,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // env is a served Server and its address.
 type env struct {
 	*Server
-	t    *testing.T
+	t    testing.TB
 	addr string
 }
 
-func serve(t *testing.T, cfg Config) *env {
+func serve(t testing.TB, cfg Config) *env {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -46,7 +46,7 @@ func serve(t *testing.T, cfg Config) *env {
 
 // worker is a hand-driven runtime client on one connection.
 type worker struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 }
@@ -72,6 +72,27 @@ func (w *worker) send(format string, args ...any) {
 func (w *worker) poll() {
 	w.t.Helper()
 	w.send("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\nExpect:\r\n\r\n")
+}
+
+// echo answers every event with itself until the connection ends.
+func (w *worker) echo() {
+	for {
+		io.WriteString(w.conn, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(w.r, nil)
+		if err != nil {
+			return
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != 200 {
+			return
+		}
+		fmt.Fprintf(w.conn, "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
+			resp.Header.Get("Lambda-Runtime-Aws-Request-Id"), len(body), body)
+		if resp, err = http.ReadResponse(w.r, nil); err != nil {
+			return
+		}
+		io.Copy(io.Discard, resp.Body)
+	}
 }
 
 // answer is a read HTTP answer.
@@ -164,7 +185,7 @@ func within(d time.Duration) func(*Invocation) {
 }
 
 // expect checks an HTTP answer's status and that its body has want in it.
-func (a answer) expect(t *testing.T, status int, want string) {
+func (a answer) expect(t testing.TB, status int, want string) {
 	t.Helper()
 	if a.StatusCode != status || !strings.Contains(a.body, want) {
 		t.Errorf("answer %d %q, want %d with %q", a.StatusCode, a.body, status, want)
