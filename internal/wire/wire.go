@@ -192,9 +192,20 @@ func NewConn(c net.Conn) *Conn { return &Conn{conn: c, r: bufio.NewReaderSize(c,
 // sendTimeout ends a session whose peer reads nothing (a stopped process).
 const sendTimeout = 10 * time.Second
 
+// encoder keeps times to the nanosecond; the library's default cuts them to seconds.
+var encoder = mustEncoder(cbor.EncOptions{Time: cbor.TimeRFC3339NanoUTC})
+
+func mustEncoder(o cbor.EncOptions) cbor.EncMode {
+	mode, err := o.EncMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return mode
+}
+
 // Send writes one frame. An error means the connection is of no further use.
 func (c *Conn) Send(kind Kind, payload any) error {
-	body, err := cbor.Marshal(payload)
+	body, err := encoder.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("encode frame %d: %w", kind, err)
 	}

@@ -63,7 +63,12 @@ func showType(t catalogue.Type) model.InstanceTypeInfo {
 		VCpuInfo: &model.VCpuInfo{
 			DefaultVCpus: &t.VCPUs, DefaultCores: new(max(1, t.VCPUs/threads)), DefaultThreadsPerCore: &threads,
 		},
-		MemoryInfo: &model.MemoryInfo{SizeInMiB: &t.MemoryMiB}, NetworkInfo: &model.NetworkInfo{NetworkPerformance: &t.Network, Ipv6Supported: new(true), EnaSupport: new("required")},
+		MemoryInfo: &model.MemoryInfo{SizeInMiB: &t.MemoryMiB}, NetworkInfo: showNetworkInfo(t),
+		EbsInfo: &model.EbsInfo{
+			EbsOptimizedSupport: new("default"), EncryptionSupport: new("supported"), NvmeSupport: new("required"),
+		},
+		PlacementGroupInfo:   &model.PlacementGroupInfo{SupportedStrategies: []string{"cluster", "partition", "spread"}},
+		HibernationSupported: new(false), DedicatedHostsSupported: new(true), AutoRecoverySupported: new(true),
 		BurstablePerformanceSupported: new(false), InstanceStorageSupported: new(false),
 	}
 	if t.GPUs > 0 {
@@ -73,6 +78,16 @@ func showType(t catalogue.Type) model.InstanceTypeInfo {
 		}
 	}
 	return out
+}
+
+// showNetworkInfo says of a type's network what the catalogue knows and what
+// holds for every type in it. Terraform takes a type without it for none.
+func showNetworkInfo(t catalogue.Type) *model.NetworkInfo {
+	return &model.NetworkInfo{
+		NetworkPerformance: &t.Network, Ipv6Supported: new(true), EnaSupport: new("required"), EfaSupported: new(false),
+		MaximumNetworkCards: new(int32(1)), DefaultNetworkCardIndex: new(int32(0)),
+		NetworkCards: []model.NetworkCardInfo{{NetworkCardIndex: new(int32(0)), NetworkPerformance: &t.Network}},
+	}
 }
 
 // offering is a type in a place.

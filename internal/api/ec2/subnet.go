@@ -38,12 +38,26 @@ func (s *Service) subnetKind(table *view.Table[lamina.Subnet]) *kind[lamina.Subn
 			"available-ip-address-count": func(n lamina.Subnet) []string {
 				return []string{strconv.Itoa(s.available(s.view, n))}
 			},
-			"map-public-ip-on-launch": func(n lamina.Subnet) []string { return yes(n.PublicIP) },
-			"ipv6-native":             func(lamina.Subnet) []string { return yes(false) },
-			"enable-dns64":            func(n lamina.Subnet) []string { return yes(n.EnableDNS64) },
+			"ipv6-cidr-block-association.association-id":                              single(subnetAssociation),
+			"ipv6-cidr-block-association.state":                                       func(n lamina.Subnet) []string { return associatedIf(n.IPv6CIDR) },
+			"map-public-ip-on-launch":                                                 func(n lamina.Subnet) []string { return yes(n.PublicIP) },
+			"map-customer-owned-ip-on-launch":                                         func(lamina.Subnet) []string { return yes(false) },
+			"ipv6-native":                                                             func(lamina.Subnet) []string { return yes(false) },
+			"private-dns-name-options-on-launch.hostname-type":                        single(func(n lamina.Subnet) string { return n.HostnameType }),
+			"private-dns-name-options-on-launch.enable-resource-name-dns-a-record":    func(n lamina.Subnet) []string { return yes(n.DNSARecord) },
+			"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record": func(n lamina.Subnet) []string { return yes(n.DNSAAAARecord) },
+			"enable-dns64": func(n lamina.Subnet) []string { return yes(n.EnableDNS64) },
 			"ipv6-cidr-block-association.ipv6-cidr-block": single(func(n lamina.Subnet) string { return n.IPv6CIDR }),
 		},
 	}
+}
+
+// subnetAssociation is the id of what ties a subnet's IPv6 range to it, "" without one.
+func subnetAssociation(n lamina.Subnet) string {
+	if n.IPv6CIDR == "" {
+		return ""
+	}
+	return associationID("subnet-cidr-assoc", n.ID)
 }
 
 // available counts the addresses of a subnet that nobody has.
@@ -200,7 +214,7 @@ func (s *Service) showSubnet(n lamina.Subnet) model.Subnet {
 	}
 	if n.IPv6CIDR != "" {
 		out.Ipv6CidrBlockAssociationSet = []model.SubnetIpv6CidrBlockAssociation{{
-			AssociationId: new(associationID("subnet-cidr-assoc", n.ID)), Ipv6CidrBlock: &n.IPv6CIDR,
+			AssociationId: new(subnetAssociation(n)), Ipv6CidrBlock: &n.IPv6CIDR,
 			Ipv6CidrBlockState:   &model.SubnetCidrBlockState{State: new("associated")},
 			Ipv6AddressAttribute: new("public"), IpSource: new("amazon"),
 		}}

@@ -22,10 +22,13 @@ func vpcKind(table *view.Table[lamina.VPC]) *kind[lamina.VPC] {
 			"cidr-block-association.cidr-block": single(func(v lamina.VPC) string { return v.CIDR }),
 			"cidr-block-association.state":      func(lamina.VPC) []string { return []string{"associated"} },
 			"ipv6-cidr-block-association.ipv6-cidr-block": single(func(v lamina.VPC) string { return v.IPv6CIDR }),
-			"dhcp-options-id": single(dhcpOptionsID),
-			"is-default":      func(v lamina.VPC) []string { return yes(v.Default) },
-			"isDefault":       func(v lamina.VPC) []string { return yes(v.Default) },
-			"state":           func(lamina.VPC) []string { return []string{"available"} },
+			"dhcp-options-id":                            single(dhcpOptionsID),
+			"cidr-block-association.association-id":      single(func(v lamina.VPC) string { return vpcAssociation(v, false) }),
+			"ipv6-cidr-block-association.association-id": single(func(v lamina.VPC) string { return vpcAssociation(v, true) }),
+			"ipv6-cidr-block-association.state":          func(v lamina.VPC) []string { return associatedIf(v.IPv6CIDR) },
+			"is-default":                                 func(v lamina.VPC) []string { return yes(v.Default) },
+			"isDefault":                                  func(v lamina.VPC) []string { return yes(v.Default) },
+			"state":                                      func(lamina.VPC) []string { return []string{"available"} },
 		},
 	}
 }
@@ -182,7 +185,7 @@ func showVPC(v lamina.VPC) model.Vpc {
 		VpcId: &v.ID, OwnerId: &v.Account, CidrBlock: &v.CIDR, State: new("available"),
 		InstanceTenancy: &v.Tenancy, IsDefault: &v.Default, DhcpOptionsId: new(dhcpOptionsID(v)),
 		CidrBlockAssociationSet: []model.VpcCidrBlockAssociation{{
-			AssociationId: new(associationID("vpc-cidr-assoc", v.ID)), CidrBlock: &v.CIDR,
+			AssociationId: new(vpcAssociation(v, false)), CidrBlock: &v.CIDR,
 			CidrBlockState: &model.VpcCidrBlockState{State: new("associated")},
 		}},
 		Ipv6CidrBlockAssociationSet: []model.VpcIpv6CidrBlockAssociation{},
@@ -191,13 +194,32 @@ func showVPC(v lamina.VPC) model.Vpc {
 	}
 	if v.IPv6CIDR != "" {
 		out.Ipv6CidrBlockAssociationSet = []model.VpcIpv6CidrBlockAssociation{{
-			AssociationId: new(associationID("vpc-cidr-assoc", v.ID+"/6")), Ipv6CidrBlock: &v.IPv6CIDR,
+			AssociationId: new(vpcAssociation(v, true)), Ipv6CidrBlock: &v.IPv6CIDR,
 			Ipv6CidrBlockState: &model.VpcCidrBlockState{State: new("associated")},
 			NetworkBorderGroup: &v.Region, Ipv6Pool: new("Amazon"),
 			Ipv6AddressAttribute: new("public"), IpSource: new("amazon"),
 		}}
 	}
 	return out
+}
+
+// vpcAssociation is the id of what ties a VPC's range to it, "" without a range.
+func vpcAssociation(v lamina.VPC, v6 bool) string {
+	switch {
+	case !v6:
+		return associationID("vpc-cidr-assoc", v.ID)
+	case v.IPv6CIDR != "":
+		return associationID("vpc-cidr-assoc", v.ID+"/6")
+	}
+	return ""
+}
+
+// associatedIf is the state of the association of a range, if there is one.
+func associatedIf(cidr string) []string {
+	if cidr == "" {
+		return nil
+	}
+	return []string{"associated"}
 }
 
 // associationID is the id of what ties a range to its VPC or subnet.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,16 +18,31 @@ import (
 	apiiam "github.com/lamina-dev/lamina/internal/api/iam"
 	"github.com/lamina-dev/lamina/internal/awsproto"
 	core "github.com/lamina-dev/lamina/internal/iam"
+	"github.com/lamina-dev/lamina/internal/store"
 	"github.com/lamina-dev/lamina/internal/store/mem"
 	"github.com/lamina-dev/lamina/internal/store/tables"
 	"github.com/lamina-dev/lamina/internal/store/view"
 )
+
+// rival is a store that lets something else happen right before the next commit.
+type rival struct {
+	store.Store
+	first atomic.Pointer[func()]
+}
+
+func (r *rival) Commit(ctx context.Context, b store.Batch) (int64, error) {
+	if f := r.first.Swap(nil); f != nil {
+		(*f)()
+	}
+	return r.Store.Commit(ctx, b)
+}
 
 // world is the IAM API behind the real front door.
 type world struct {
 	*iam.Client
 	service *apiiam.Service
 	roles   *core.Roles
+	store   *rival
 	url     string
 }
 
@@ -34,7 +50,8 @@ func start(t *testing.T) *world {
 	t.Helper()
 	v := view.New()
 	rows := tables.NewIAM(v)
-	if err := v.Open(t.Context(), mem.New()); err != nil {
+	st := &rival{Store: mem.New()}
+	if err := v.Open(t.Context(), st); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = v.Close() })
@@ -45,6 +62,7 @@ func start(t *testing.T) *world {
 	verifier := &core.Verifier{Sessions: sessions, Loopback: true, Clock: time.Now}
 	mux := awsproto.NewMux(awsproto.Config{Authenticate: verifier.Authenticate, WithRequestID: lamina.WithRequestID})
 	w := &world{
+		store:   st,
 		service: &apiiam.Service{View: v, Tables: rows, Clock: time.Now},
 		roles:   &core.Roles{Tables: rows, Sessions: sessions, Clock: time.Now},
 	}

@@ -140,6 +140,54 @@ func TestPolicyVersions(t *testing.T) {
 	refused(t, err, "NoSuchEntity", "Policy "+arn+" was not found.")
 }
 
+// What begins to use a thing while it is being deleted keeps it.
+func TestUsedWhileDeleted(t *testing.T) {
+	w, ctx := start(t), t.Context()
+	w.role(t, "r")
+	arn := w.policy(t, "p")
+	_, err := w.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: new("ip")})
+	ok(t, err)
+
+	attach := func() { ok(t, w.attach(ctx, "r", arn)) }
+	w.store.first.Store(&attach)
+	_, err = w.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: &arn})
+	refused(t, err, "DeleteConflict", "Cannot delete a policy attached to entities.")
+	_, err = w.DetachRolePolicy(ctx, &iam.DetachRolePolicyInput{RoleName: new("r"), PolicyArn: &arn})
+	ok(t, err)
+
+	add := func() {
+		_, err := w.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: new("ip"), RoleName: new("r")})
+		ok(t, err)
+	}
+	w.store.first.Store(&add)
+	_, err = w.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: new("r")})
+	refused(t, err, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+}
+
+// What is deleted while something begins to use it is not used.
+func TestDeletedWhileUsed(t *testing.T) {
+	w, ctx := start(t), t.Context()
+	w.role(t, "r")
+	arn := w.policy(t, "p")
+	_, err := w.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: new("ip")})
+	ok(t, err)
+
+	drop := func() {
+		_, err := w.DeletePolicy(ctx, &iam.DeletePolicyInput{PolicyArn: &arn})
+		ok(t, err)
+	}
+	w.store.first.Store(&drop)
+	refused(t, w.attach(ctx, "r", arn), "NoSuchEntity", "Policy "+arn+" does not exist or is not attachable.")
+
+	remove := func() {
+		_, err := w.DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: new("r")})
+		ok(t, err)
+	}
+	w.store.first.Store(&remove)
+	_, err = w.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: new("ip"), RoleName: new("r")})
+	refused(t, err, "NoSuchEntity", "The role with name r cannot be found.")
+}
+
 // Whichever comes first, no role ends up with a policy that is gone.
 func TestAttachAgainstDelete(t *testing.T) {
 	w, ctx := start(t), t.Context()

@@ -1,0 +1,36 @@
+// Command bootstrap is the function that the benchmark invokes, for the
+// provided.al2023 runtime: it answers with the event it got.
+//
+// With BENCH_CLIENT=official it runs on aws-lambda-go, else on the lean client.
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+	"strconv"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/lamina-dev/lamina/bench/lean"
+)
+
+// echo is the handler in the form with the least work around it.
+type echo struct{}
+
+// Invoke implements lambda.Handler.
+func (echo) Invoke(_ context.Context, event []byte) ([]byte, error) { return event, nil }
+
+func main() {
+	log.SetFlags(0)
+	if os.Getenv("BENCH_CLIENT") == "official" {
+		lambda.Start(echo{})
+		return
+	}
+	workers, err := strconv.Atoi(os.Getenv("AWS_LAMBDA_MAX_CONCURRENCY"))
+	if err != nil {
+		workers = 1
+	}
+	err = lean.Run(context.Background(), os.Getenv("AWS_LAMBDA_RUNTIME_API"), workers, func(event []byte) []byte { return event })
+	log.Fatal(err)
+}
