@@ -115,8 +115,9 @@ type Version struct {
 	Function     string          `json:"function"`
 	Qualifier    string          `json:"qualifier"`
 	Config       FunctionConfig  `json:"config"`
-	Generation   int64           `json:"generation"`         // grows with each publish into the same qualifier; from 1
-	Previous     *FunctionConfig `json:"previous,omitempty"` // what the last Active generation ran, while a newer one is being brought up
+	Incarnation  string          `json:"incarnation,omitempty"` // random, given when the row is made: tells it from a deleted one of the same name
+	Generation   int64           `json:"generation"`            // grows with each publish into the same qualifier; from 1
+	Previous     *FunctionConfig `json:"previous,omitempty"`    // what the last Active generation ran, while a newer one is being brought up
 	PreviousGen  int64           `json:"previousGen,omitempty"`
 	Source       string          `json:"source,omitempty"` // hash of the $LATEST configuration it was published from
 	RevisionID   string          `json:"revisionId"`

@@ -140,12 +140,13 @@ func (c *Controller) settled() bool {
 		}
 		for _, e := range environmentsOf(m) {
 			if e.ready() {
-				ready[e.spec.VersionKey]++
+				ready[e.spec.VersionKey+e.spec.Incarnation]++
 			}
 		}
 	}
 	for row := range c.cfg.Lambda.VersionStatus.All() {
-		if row.Value.State == lamina.StateActive && ready[row.Key] < row.Value.Applied.Minimum() {
+		v, _ := c.cfg.Lambda.Versions.Get(row.Key)
+		if row.Value.State == lamina.StateActive && ready[row.Key+v.Value.Incarnation] < row.Value.Applied.Minimum() {
 			return false
 		}
 	}

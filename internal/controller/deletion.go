@@ -7,13 +7,14 @@ import (
 
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/store"
+	"github.com/lamina-dev/lamina/internal/store/view"
 )
 
 // removeVersion takes the rows of a version that has no environments left.
 func (c *Controller) removeVersion(ctx context.Context, v lamina.Version) error {
 	key := v.Key()
 	c.forget(key)
-	return c.commit(ctx, "remove "+v.ARN(),
+	return c.commitFor(ctx, v, "remove "+v.ARN(),
 		c.cfg.Lambda.Versions.Delete(key), c.cfg.Lambda.VersionStatus.Delete(key), c.cfg.Lambda.Scaling.Delete(key))
 }
 
@@ -28,12 +29,35 @@ func (c *Controller) deletions(ctx context.Context, r *round) error {
 	}
 	for _, g := range r.groups {
 		if _, stored := c.cfg.Lambda.Providers.Get(g.provider.Key()); stored && g.provider.Deleting && len(g.versions) == 0 && len(g.instances) == 0 {
-			key := g.provider.Key()
-			errs = append(errs, c.commit(ctx, "remove capacity provider "+g.provider.Name,
-				c.cfg.Lambda.Providers.Delete(key), c.cfg.Lambda.ProviderStatus.Delete(key), c.cfg.Allocations.Delete(key)))
+			errs = append(errs, c.removeProvider(ctx, g.provider))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeProvider takes a provider's rows while no instance record counts against it.
+func (c *Controller) removeProvider(ctx context.Context, p lamina.CapacityProvider) error {
+	key := p.Key()
+	_, err := c.cfg.View.Update(ctx, func(tx *view.Tx) error {
+		row, ok := c.cfg.Lambda.Providers.At(tx).Get(key)
+		if !ok || !row.Value.Deleting {
+			return nil
+		}
+		tx.Guard(c.cfg.Lambda.Providers.AtRevision(row))
+		switch used, ok := c.cfg.Allocations.At(tx).Get(key); {
+		case !ok:
+			tx.Guard(c.cfg.Allocations.Absent(key))
+		case used.Value.VCPUs > 0:
+			return nil // the fleet takes over a record nobody follows, and then it ends
+		default:
+			tx.Guard(c.cfg.Allocations.AtRevision(used))
+		}
+		return tx.Do(c.cfg.Lambda.Providers.Delete(key), c.cfg.Lambda.ProviderStatus.Delete(key), c.cfg.Allocations.Delete(key))
+	})
+	if err != nil {
+		return fmt.Errorf("remove capacity provider %s: %w", p.Name, err)
+	}
+	return nil
 }
 
 // maxRemoved keeps a batch below the store's limit of 100 operations.
@@ -50,7 +74,18 @@ func (c *Controller) removeFunction(ctx context.Context, key string) error {
 		}
 		ops = ops[maxRemoved:]
 	}
-	return c.commit(ctx, "remove function "+key, append(ops, c.cfg.Lambda.Functions.Delete(key))...)
+	_, err := c.cfg.View.Update(ctx, func(tx *view.Tx) error {
+		row, ok := c.cfg.Lambda.Functions.At(tx).Get(key)
+		if !ok || !row.Value.Deleting {
+			return nil
+		}
+		tx.Guard(c.cfg.Lambda.Functions.AtRevision(row))
+		return tx.Do(append(ops, c.cfg.Lambda.Functions.Delete(key))...)
+	})
+	if err != nil {
+		return fmt.Errorf("remove function %s: %w", key, err)
+	}
+	return nil
 }
 
 // providerStatus tells clients what became of a provider.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -24,10 +25,16 @@ func (c *Controller) provider(ctx context.Context, r *round, g *group) error {
 	}
 	c.orphans(r, g)
 	c.endEmpty(r, g)
-	for instance, specs := range g.next {
-		c.cfg.Fleet.Assign(instance, specs)
-	}
+	c.send(r)
 	return errors.Join(append(errs, c.providerStatus(ctx, g))...)
+}
+
+// send tells instances what changed for them.
+func (c *Controller) send(r *round) {
+	for instance := range r.unsent {
+		c.cfg.Fleet.Assign(instance, r.next[instance])
+	}
+	clear(r.unsent)
 }
 
 func (c *Controller) version(ctx context.Context, r *round, g *group, v lamina.Version) error {
@@ -39,7 +46,7 @@ func (c *Controller) version(ctx context.Context, r *round, g *group, v lamina.V
 
 func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.Version) error {
 	key := v.Key()
-	s := situation{version: v, envs: c.collect(r, g, key), deleting: c.deleting(v)}
+	s := situation{version: v, envs: c.collect(r, key), deleting: c.deleting(v)}
 	status, known := c.cfg.Lambda.VersionStatus.Get(key)
 	s.status, s.known = status.Value, known
 	if row, ok := c.cfg.Lambda.Scaling.Get(key); ok {
@@ -49,15 +56,15 @@ func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.V
 		s.failed = f
 	}
 	o := decide(s)
-	if o.start > 0 && !g.undecided && c.rested(key) {
-		if err := c.start(ctx, r, g, v, &o); err != nil {
+	if o.start > 0 && c.rested(key) {
+		if err := c.start(ctx, r, c.home(r, g, v, &o), v, &o); err != nil {
 			return err
 		}
 	}
 	c.route(key, o.status.Serving, s.envs, o.drain)
 	for _, e := range s.envs {
 		if o.drain[e.spec.ID] {
-			g.drain(r, e)
+			r.drain(e)
 		}
 	}
 	if o.remove {
@@ -72,18 +79,31 @@ func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.V
 	if o.status.State == lamina.StateFailed {
 		c.cfg.Log.Warn("version failed", "version", v.ARN(), "code", o.status.ReasonCode, "reason", o.status.Reason)
 	}
-	return c.commit(ctx, "record status of "+v.ARN(), c.cfg.Lambda.VersionStatus.Put(key, o.status))
+	return c.commitFor(ctx, v, "record status of "+v.ARN(), c.cfg.Lambda.VersionStatus.Put(key, o.status))
+}
+
+// home is the group of the provider that the configuration to start names: while
+// a version moves to another provider, its old generation is kept on the former one.
+func (c *Controller) home(r *round, g *group, v lamina.Version, o *outcome) *group {
+	p := c.providerOf(v.Scope, o.config)
+	if p.Key() == g.provider.Key() {
+		return g
+	}
+	if other := r.group(p.Key()); other != nil {
+		return other
+	}
+	return &group{provider: p}
 }
 
 // collect takes ended environments off the list and remembers why they ended.
-func (c *Controller) collect(r *round, g *group, key string) []environment {
+func (c *Controller) collect(r *round, key string) []environment {
 	var live []environment
 	for _, e := range r.envs[key] {
 		if !e.ended() {
 			live = append(live, e)
 			continue
 		}
-		g.remove(r, e)
+		r.remove(e)
 		if !e.spec.Draining {
 			c.remember(key, e)
 		}
@@ -152,7 +172,7 @@ func (c *Controller) route(key string, serving int64, envs []environment, drain 
 func (c *Controller) onDemand(ctx context.Context, r *round, g *group, v lamina.Version) error {
 	key, now := v.Key(), c.cfg.Clock()
 	failedBefore := c.failures[key]
-	envs := c.collect(r, g, key)
+	envs := c.collect(r, key)
 	drain := map[string]bool{}
 	load := c.cfg.Routes.Load(key)
 	var current []scaler.OnDemandEnvironment
@@ -185,7 +205,7 @@ func (c *Controller) onDemand(ctx context.Context, r *round, g *group, v lamina.
 	c.route(key, v.Generation, envs, drain)
 	for _, e := range envs {
 		if drain[e.spec.ID] {
-			g.drain(r, e)
+			r.drain(e)
 		}
 	}
 	if c.deleting(v) && len(envs) == 0 {
@@ -208,17 +228,20 @@ func (c *Controller) deleting(v lamina.Version) bool {
 	return v.Deleting || !ok || fn.Value.Deleting
 }
 
-// orphans drains environments whose version is gone.
+// orphans drains environments whose version is gone, even when one of the same
+// name exists again.
 func (c *Controller) orphans(r *round, g *group) {
 	for _, id := range g.instances {
 		for _, e := range environmentsOf(r.members[id]) {
 			switch {
-			case r.known[e.spec.VersionKey] || r.members[id].Ending:
+			case r.serves(e.spec) || r.members[id].Ending:
 			case e.ended():
-				g.remove(r, e)
+				r.remove(e)
 			default:
-				c.forget(e.spec.VersionKey)
-				g.drain(r, e)
+				if _, exists := r.known[e.spec.VersionKey]; !exists {
+					c.forget(e.spec.VersionKey)
+				}
+				r.drain(e)
 			}
 		}
 	}
@@ -245,8 +268,9 @@ func (c *Controller) endEmpty(r *round, g *group) {
 		grace = hiddenEmptyGrace
 	}
 	now := c.cfg.Clock()
+	maps.DeleteFunc(c.emptyFrom, func(id string, _ time.Time) bool { _, here := r.members[id]; return !here })
 	for _, id := range g.instances {
-		if r.members[id].Ending || len(g.assignment(r, id)) > 0 {
+		if r.members[id].Ending || len(r.assignment(id)) > 0 {
 			delete(c.emptyFrom, id)
 			continue
 		}
@@ -264,6 +288,24 @@ func (c *Controller) endEmpty(r *round, g *group) {
 
 func (c *Controller) commit(ctx context.Context, what string, ops ...store.Op) error {
 	if _, err := c.cfg.View.Update(ctx, func(tx *view.Tx) error { return tx.Do(ops...) }); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// commitFor commits what follows from a version, unless it is gone or another
+// one of its name has taken its place: a commit given up as too slow may still
+// happen, so what was decided can be old.
+func (c *Controller) commitFor(ctx context.Context, v lamina.Version, what string, ops ...store.Op) error {
+	_, err := c.cfg.View.Update(ctx, func(tx *view.Tx) error {
+		row, ok := c.cfg.Lambda.Versions.At(tx).Get(v.Key())
+		if !ok || row.Value.Incarnation != v.Incarnation {
+			return nil
+		}
+		tx.Guard(c.cfg.Lambda.Versions.AtRevision(row))
+		return tx.Do(ops...)
+	})
+	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil

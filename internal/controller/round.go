@@ -15,7 +15,26 @@ type round struct {
 	members map[string]fleet.Member
 	groups  []*group
 	envs    map[string][]environment // by version key
-	known   map[string]bool          // version keys that exist
+	known   map[string]string        // incarnations of the versions that exist, by version key
+	next    map[string][]wire.EnvironmentSpec
+	unsent  map[string]bool // instances whose next has changed since it was sent
+}
+
+// group finds a provider's group; nil: it has nothing.
+func (r *round) group(providerKey string) *group {
+	for _, g := range r.groups {
+		if g.provider.Key() == providerKey {
+			return g
+		}
+	}
+	return nil
+}
+
+// serves says whether an environment is of a version that exists, not of a
+// deleted one of the same name.
+func (r *round) serves(spec wire.EnvironmentSpec) bool {
+	incarnation, ok := r.known[spec.VersionKey]
+	return ok && incarnation == spec.Incarnation
 }
 
 // group is a provider with its versions and instances.
@@ -24,16 +43,18 @@ type group struct {
 	versions  []lamina.Version
 	instances []string // ids
 	undecided bool
-	next      map[string][]wire.EnvironmentSpec // assignments that changed, by instance
 }
 
 func (c *Controller) load() *round {
-	r := &round{members: c.cfg.Fleet.Members(), envs: map[string][]environment{}, known: map[string]bool{}}
+	r := &round{
+		members: c.cfg.Fleet.Members(), envs: map[string][]environment{}, known: map[string]string{},
+		next: map[string][]wire.EnvironmentSpec{}, unsent: map[string]bool{},
+	}
 	groups := map[string]*group{}
 	at := func(p lamina.CapacityProvider) *group {
 		g := groups[p.Key()]
 		if g == nil {
-			g = &group{provider: p, next: map[string][]wire.EnvironmentSpec{}}
+			g = &group{provider: p}
 			groups[p.Key()] = g
 		}
 		return g
@@ -43,9 +64,9 @@ func (c *Controller) load() *round {
 	}
 	for row := range c.cfg.Lambda.Versions.All() {
 		v := row.Value
-		g := at(c.providerOf(v))
+		g := at(c.providerOf(v.Scope, v.Config))
 		g.versions = append(g.versions, v)
-		r.known[row.Key] = true
+		r.known[row.Key] = v.Incarnation
 	}
 	for id, m := range r.members {
 		g := groups[m.ProviderKey()]
@@ -58,7 +79,9 @@ func (c *Controller) load() *round {
 			continue
 		}
 		for _, e := range environmentsOf(m) {
-			r.envs[e.spec.VersionKey] = append(r.envs[e.spec.VersionKey], e)
+			if r.serves(e.spec) {
+				r.envs[e.spec.VersionKey] = append(r.envs[e.spec.VersionKey], e)
+			}
 		}
 	}
 	for _, g := range groups {
@@ -78,50 +101,54 @@ func environmentsOf(m fleet.Member) []environment {
 	return envs
 }
 
-// providerOf is the provider whose instances run a version: the one it names,
-// or the account's hidden fleet.
-func (c *Controller) providerOf(v lamina.Version) lamina.CapacityProvider {
-	if v.Config.Capacity == nil {
+// providerOf is the provider whose instances run a configuration: the one it
+// names, or the account's hidden fleet.
+func (c *Controller) providerOf(scope lamina.Scope, config lamina.FunctionConfig) lamina.CapacityProvider {
+	if config.Capacity == nil {
 		return lamina.CapacityProvider{
-			Scope: v.Scope, Name: lamina.HiddenProviderName, Hidden: true,
+			Scope: scope, Name: lamina.HiddenProviderName, Hidden: true,
 			Scaling:      &lamina.ProviderScaling{MaxVCPU: hiddenMaxVCPU},
-			Requirements: &lamina.Requirements{Architectures: []string{v.Config.Architecture}},
+			Requirements: &lamina.Requirements{Architectures: []string{config.Architecture}},
 		}
 	}
-	name := lamina.CapacityProviderName(v.Config.Capacity.ProviderARN)
-	if row, ok := c.cfg.Lambda.Providers.Get(lamina.Key(v.Account, v.Region, name)); ok {
+	name := lamina.CapacityProviderName(config.Capacity.ProviderARN)
+	if row, ok := c.cfg.Lambda.Providers.Get(lamina.Key(scope.Account, scope.Region, name)); ok {
 		return row.Value
 	}
-	return lamina.CapacityProvider{Scope: v.Scope, Name: name, Deleting: true}
+	return lamina.CapacityProvider{Scope: scope, Name: name, Deleting: true}
 }
 
 // assignment is the list an instance should run, ready to be changed.
-func (g *group) assignment(r *round, instance string) []wire.EnvironmentSpec {
-	if specs, ok := g.next[instance]; ok {
+func (r *round) assignment(instance string) []wire.EnvironmentSpec {
+	if specs, ok := r.next[instance]; ok {
 		return specs
 	}
 	return slices.Clone(r.members[instance].Assigned)
 }
 
-func (g *group) add(r *round, instance string, spec wire.EnvironmentSpec) {
-	g.next[instance] = append(g.assignment(r, instance), spec)
+func (r *round) assign(instance string, specs []wire.EnvironmentSpec) {
+	r.next[instance], r.unsent[instance] = specs, true
 }
 
-func (g *group) drain(r *round, e environment) {
+func (r *round) add(instance string, spec wire.EnvironmentSpec) {
+	r.assign(instance, append(r.assignment(instance), spec))
+}
+
+func (r *round) drain(e environment) {
 	if e.spec.Draining {
 		return
 	}
-	specs := g.assignment(r, e.instance)
+	specs := r.assignment(e.instance)
 	for i := range specs {
 		if specs[i].ID == e.spec.ID {
 			specs[i].Draining = true
 		}
 	}
-	g.next[e.instance] = specs
+	r.assign(e.instance, specs)
 }
 
-func (g *group) remove(r *round, e environment) {
-	g.next[e.instance] = slices.DeleteFunc(g.assignment(r, e.instance), func(s wire.EnvironmentSpec) bool { return s.ID == e.spec.ID })
+func (r *round) remove(e environment) {
+	r.assign(e.instance, slices.DeleteFunc(r.assignment(e.instance), func(s wire.EnvironmentSpec) bool { return s.ID == e.spec.ID }))
 }
 
 // functionKey is the key of a version's function.

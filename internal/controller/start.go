@@ -27,7 +27,10 @@ const (
 // nowhere. While a generation is being brought up it is all or nothing: what
 // does not fit fails it with the scheduler's reason, and nothing is launched.
 func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Version, o *outcome) error {
-	d := scheduler.Decide(c.request(r, g, v.Key(), o))
+	if g.undecided {
+		return nil // DESIGN.md 9; the fleet tells when it is over
+	}
+	d := scheduler.Decide(c.request(r, g, v, o))
 	bringingUp := v.Config.Capacity != nil && o.which == v.Generation && o.status.Serving != v.Generation
 	if d.Refusal == nil && len(d.Launch) > 0 {
 		d.Refusal = c.mayLaunch(ctx, g.provider, v)
@@ -39,7 +42,7 @@ func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Ver
 		return c.refused(v, o, d.Refusal, bringingUp)
 	}
 	for id, n := range d.Place {
-		if err := c.place(r, g, v, o, id, n); err != nil {
+		if err := c.place(r, v, o, id, n); err != nil {
 			return err
 		}
 	}
@@ -86,14 +89,14 @@ func (c *Controller) mayLaunch(ctx context.Context, p lamina.CapacityProvider, v
 	return &scheduler.Refusal{Code: lamina.ReasonRolePermissions, Text: lamina.TextBadRole}
 }
 
-func (c *Controller) request(r *round, g *group, key string, o *outcome) scheduler.Request {
+func (c *Controller) request(r *round, g *group, v lamina.Version, o *outcome) scheduler.Request {
 	q := scheduler.Request{
 		Count: o.start,
 		Need:  scheduler.Need{MilliVCPU: o.config.MilliVCPU(), MemoryMiB: int64(o.config.MemoryMB)},
 	}
 	for _, id := range g.instances {
 		if m := r.members[id]; !m.Ending {
-			q.Hosts = append(q.Hosts, host(m, g.assignment(r, id), key))
+			q.Hosts = append(q.Hosts, host(m, r.assignment(id), v))
 		}
 	}
 	if g.provider.Hidden {
@@ -108,7 +111,7 @@ func (c *Controller) request(r *round, g *group, key string, o *outcome) schedul
 	return q
 }
 
-func host(m fleet.Member, specs []wire.EnvironmentSpec, key string) scheduler.Host {
+func host(m fleet.Member, specs []wire.EnvironmentSpec, v lamina.Version) scheduler.Host {
 	h := scheduler.Host{
 		ID: m.ID, Zone: m.Zone,
 		FreeMilliVCPU: int64(m.VCPUs)*1000 - lamina.ReserveMilliVCPU,
@@ -117,7 +120,7 @@ func host(m fleet.Member, specs []wire.EnvironmentSpec, key string) scheduler.Ho
 	for _, s := range specs {
 		h.FreeMilliVCPU -= s.MilliVCPU
 		h.FreeMiB -= int64(s.MemoryMB)
-		if s.VersionKey == key && !s.Draining {
+		if s.VersionKey == v.Key() && s.Incarnation == v.Incarnation && !s.Draining {
 			h.Version++
 		}
 	}
@@ -153,16 +156,16 @@ func (c *Controller) launch(ctx context.Context, r *round, g *group, v lamina.Ve
 	}
 	r.members[inst.ID] = fleet.Member{Instance: inst}
 	g.instances = append(g.instances, inst.ID)
-	return nil, c.place(r, g, v, o, inst.ID, l.Count)
+	return nil, c.place(r, v, o, inst.ID, l.Count)
 }
 
-func (c *Controller) place(r *round, g *group, v lamina.Version, o *outcome, instance string, n int) error {
+func (c *Controller) place(r *round, v lamina.Version, o *outcome, instance string, n int) error {
 	for range n {
 		spec, err := c.spec(v, o)
 		if err != nil {
 			return err
 		}
-		g.add(r, instance, spec)
+		r.add(instance, spec)
 	}
 	return nil
 }
@@ -175,7 +178,7 @@ func (c *Controller) spec(v lamina.Version, o *outcome) (wire.EnvironmentSpec, e
 		return wire.EnvironmentSpec{}, fmt.Errorf("credentials of environment %s: %w", id, err)
 	}
 	return wire.EnvironmentSpec{
-		ID: id, VersionKey: v.Key(), Generation: o.which,
+		ID: id, VersionKey: v.Key(), Incarnation: v.Incarnation, Generation: o.which,
 		FunctionARN: v.ARN(), Function: v.Function, Qualifier: v.Qualifier, AccountID: v.Account, Region: v.Region,
 		Runtime: cfg.Runtime, Handler: cfg.Handler, CodeSHA256: cfg.CodeSHA256, Architecture: cfg.Architecture,
 		MemoryMB: cfg.MemoryMB, MilliVCPU: cfg.MilliVCPU(), TmpMB: cfg.TmpMB,

@@ -74,6 +74,7 @@ type Assignments struct {
 type EnvironmentSpec struct {
 	ID           string // 32 hex digits, unique for ever
 	VersionKey   string // store key of the version it serves
+	Incarnation  string // of that version; an earlier one of the same name has another
 	Generation   int64  // generation of that version
 	FunctionARN  string // qualified
 	Function     string

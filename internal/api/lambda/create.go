@@ -134,7 +134,7 @@ func (s *Service) runLatest(tx *view.Tx, f lamina.Function) error {
 	}
 	v := lamina.Version{
 		Scope: f.Scope, Function: f.Name, Qualifier: lamina.Latest, Config: f.Config, Generation: 1,
-		RevisionID: f.RevisionID, LastModified: f.LastModified,
+		Incarnation: newRevision(), RevisionID: f.RevisionID, LastModified: f.LastModified,
 	}
 	row, ok := s.at(tx).versions.Get(v.Key())
 	if !ok {
@@ -143,7 +143,7 @@ func (s *Service) runLatest(tx *view.Tx, f lamina.Function) error {
 	}
 	tx.Guard(s.Tables.Versions.AtRevision(row))
 	status, _ := s.at(tx).status.Get(v.Key())
-	v.Generation = row.Value.Generation + 1
+	v.Incarnation, v.Generation = row.Value.Incarnation, row.Value.Generation+1
 	v.Previous, v.PreviousGen = serving(row.Value, status.Value)
 	return tx.Do(s.Tables.Versions.Put(v.Key(), v))
 }

@@ -58,7 +58,7 @@ func (s *Service) publishVersion(ctx context.Context, in *model.PublishVersionRe
 func (s *Service) publish(tx *view.Tx, f *lamina.Function, p publication) (lamina.Version, standing, error) {
 	v := lamina.Version{
 		Scope: f.Scope, Function: f.Name, Config: f.Config, Generation: 1, Source: configSHA(f.Config),
-		RevisionID: newRevision(), LastModified: s.Now(),
+		Incarnation: newRevision(), RevisionID: newRevision(), LastModified: s.Now(),
 	}
 	if p.description != nil && *p.description != "" {
 		v.Config.Description = *p.description
@@ -124,7 +124,7 @@ func (s *Service) publishLatest(tx *view.Tx, f lamina.Function, v lamina.Version
 		}
 	}
 	status, _ := r.status.Get(v.Key()) // exists, or the version would still be publishing
-	v.Generation = former.Generation + 1
+	v.Incarnation, v.Generation = former.Incarnation, former.Generation+1
 	v.Previous, v.PreviousGen = serving(former, status.Value)
 	tx.Guard(s.Tables.Versions.AtRevision(row), s.Tables.VersionStatus.AtRevision(status))
 	return v, comingUp(v, status.Value), tx.Do(s.Tables.Versions.Put(v.Key(), v))
