@@ -1,8 +1,9 @@
 # make test   everything that must hold, with one closing line
 # make demo   a region on this machine, created and invoked through the public API; the server stays up
+# make bench  Lamina side by side with what it has to compare with (bench/README.md)
 # make build  the binary, bin/lamina
 
-.PHONY: all build test check demo generate clean
+.PHONY: all build test check demo bench generate clean
 
 all: build
 
@@ -18,6 +19,10 @@ check:
 
 demo: build
 	go run ./examples/demo -lamina bin/lamina
+
+# Minutes; `go run ./bench -quick` is under one.
+bench:
+	go run ./bench
 
 # Needs AWS's API models, which are not part of the repository (MODELS=folder).
 MODELS ?= ../shared/models

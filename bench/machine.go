@@ -1,0 +1,39 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"strings"
+)
+
+// machine is what the figures hold for.
+type machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	System string `json:"system"`
+	Kernel string `json:"kernel"`
+	Go     string `json:"go"`
+}
+
+func thisMachine() machine {
+	return machine{
+		CPU: cpuName(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Kernel: strings.TrimSpace(readFile("/proc/sys/kernel/osrelease")), Go: runtime.Version(),
+	}
+}
+
+// cpuName is the processor's name where the system tells it in Linux's way.
+func cpuName() string {
+	for line := range strings.Lines(readFile("/proc/cpuinfo")) {
+		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// readFile is a file's text, empty where there is none.
+func readFile(name string) string {
+	raw, _ := os.ReadFile(name)
+	return string(raw)
+}

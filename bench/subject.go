@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/lamina-dev/lamina/bench/load"
+)
+
+// subject is one thing that is measured, up and running.
+type subject struct {
+	key, name string
+	target    load.Target
+	cpu       func() usage // so far, by role; nil where nobody can tell
+	ends      []func() error
+}
+
+// stop ends its processes, the last one first.
+func (s *subject) stop() (err error) {
+	for _, end := range slices.Backward(s.ends) {
+		if e := end(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// kind is a subject that can be started.
+type kind struct {
+	key, name string
+	start     func(*bench, *subject) error
+}
+
+// kinds are the benchmark's lines, in the order they are printed in.
+var kinds = []kind{
+	{"direct", "direct handler (net/http)", startDirect},
+	{"proxy", "the same behind ReverseProxy", startProxy},
+	{"bare3", "bare 3-step path, lean client", startBare3},
+	{"bare4", "bare 4 processes, lean client", bare4{}.start},
+	{"bare4-http", "  with net/http at the front", bare4{http: true}.start},
+	{"bare4-official", "bare 4 processes, aws-lambda-go", bare4{official: true}.start},
+	{"lamina", "Lamina, lean client", startLamina(false)},
+	{"lamina-official", "Lamina, aws-lambda-go", startLamina(true)},
+}
+
+// plain is the request for everything but Lamina.
+func (s *subject) plain(addr string, payload []byte) {
+	request := fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", addr, len(payload), payload)
+	s.target = load.Target{Addr: addr, Request: func() []byte { return request }, Answer: payload}
+}
+
+// role starts one process of the subject's and gives the addresses it serves.
+func (s *subject) role(pids map[string]int, name string, args ...string) ([]string, error) {
+	p, addrs, err := startRole(name, args...)
+	if err != nil {
+		return nil, err
+	}
+	s.ends = append(s.ends, p.stop)
+	pids[name] = p.pid()
+	return addrs, nil
+}
+
+func startDirect(b *bench, s *subject) error {
+	pids := map[string]int{}
+	addrs, err := s.role(pids, "direct")
+	if err != nil {
+		return err
+	}
+	s.plain(addrs[0], b.payload)
+	s.cpu = usageOf(pids)
+	return nil
+}
+
+func startProxy(b *bench, s *subject) error {
+	pids := map[string]int{}
+	addrs, err := s.role(pids, "direct")
+	if err != nil {
+		return err
+	}
+	if addrs, err = s.role(pids, "proxy", addrs[0]); err != nil {
+		return err
+	}
+	s.plain(addrs[0], b.payload)
+	s.cpu = usageOf(pids)
+	return nil
+}
+
+func startBare3(b *bench, s *subject) error {
+	pids := map[string]int{}
+	addrs, err := s.role(pids, "router")
+	if err != nil {
+		return err
+	}
+	if err := s.runtime(b, pids, addrs[1], false); err != nil {
+		return err
+	}
+	s.plain(addrs[0], b.payload)
+	s.cpu = usageOf(pids)
+	return nil
+}
+
+// bare4 are the four processes client, server, agent, runtime and nothing else.
+type bare4 struct{ official, http bool }
+
+func (v bare4) start(b *bench, s *subject) error {
+	pids := map[string]int{}
+	agent, err := s.role(pids, "agent", filepath.Join(b.dir, s.key+".sock"))
+	if err != nil {
+		return err
+	}
+	if err := s.runtime(b, pids, agent[1], v.official); err != nil {
+		return err
+	}
+	name := "server"
+	if v.http {
+		name = "server-http"
+	}
+	server, err := s.role(pids, name, agent[0])
+	if err != nil {
+		return err
+	}
+	s.plain(server[0], b.payload)
+	s.cpu = usageOf(pids)
+	return nil
+}
+
+// runtime starts the function's process on a Runtime API.
+func (s *subject) runtime(b *bench, pids map[string]int, api string, official bool) error {
+	cmd := exec.Command(b.bootstrap)
+	cmd.Env = append(os.Environ(), "AWS_LAMBDA_RUNTIME_API="+api, "AWS_LAMBDA_MAX_CONCURRENCY="+strconv.Itoa(b.slots()))
+	if official {
+		cmd.Env = append(cmd.Env, officialClient)
+	}
+	cmd.Stderr = io.Discard // it complains when its Runtime API goes away, which is how it ends
+	p, err := start(cmd)
+	if err != nil {
+		return err
+	}
+	s.ends = append(s.ends, p.kill)
+	pids["runtime"] = p.pid()
+	return nil
+}
+
+// officialClient tells the function to run on aws-lambda-go.
+const officialClient = "BENCH_CLIENT=official"
