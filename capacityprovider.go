@@ -94,3 +94,23 @@ func (p CapacityProvider) MaxVCPU() int32 {
 	}
 	return DefaultMaxVCPU
 }
+
+// CPUTarget is the CPU utilisation, 0..1, to which the provider's versions are
+// scaled: the lowest of its policies, as the one that asks for most decides.
+// 0 means that the service chooses (Auto).
+func (p CapacityProvider) CPUTarget() float64 {
+	if p.Scaling == nil || p.Scaling.Mode != "Manual" {
+		return 0
+	}
+	target := 0.0
+	for _, policy := range p.Scaling.Policies {
+		t := max(leastTarget, policy.Target) / 100
+		if target == 0 || t < target {
+			target = t
+		}
+	}
+	return target
+}
+
+// leastTarget stands for a TargetValue of 0, which the API takes and no load can meet (percent, chosen).
+const leastTarget = 1

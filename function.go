@@ -168,6 +168,14 @@ func (s *ScalingConfig) Minimum() int {
 	return int(*s.Min)
 }
 
+// Maximum is the number of environments a version may have; -1: no limit.
+func (s *ScalingConfig) Maximum() int {
+	if s == nil || s.Max == nil {
+		return -1
+	}
+	return int(*s.Max)
+}
+
 // Alias points a name at a version.
 type Alias struct {
 	Scope

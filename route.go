@@ -14,6 +14,7 @@ type Endpoint struct {
 type Load struct {
 	InFlight     int
 	Waiting      int   // cold starts
+	Served       int64 // since the last look
 	Refused      int64 // since the last look
 	Environments map[string]EnvironmentLoad
 }

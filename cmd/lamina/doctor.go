@@ -90,8 +90,9 @@ type client struct {
 }
 
 var clients = []client{
-	// Capacity providers came with the CLI of 30 Nov 2025.
-	{"aws (v1)", []string{"aws", "--version"}, regexp.MustCompile(`aws-cli/(1)\.(\d+)\.(\d+)`), [3]int{1, 43, 7}, "pip install --upgrade awscli"},
+	// "Launching Lambda Managed Instances" stands in the change logs of these releases;
+	// the provider's 6.25.0 brought aws_lambda_capacity_provider.
+	{"aws (v1)", []string{"aws", "--version"}, regexp.MustCompile(`aws-cli/(1)\.(\d+)\.(\d+)`), [3]int{1, 43, 6}, "pip install --upgrade awscli"},
 	{"aws (v2)", []string{"aws", "--version"}, regexp.MustCompile(`aws-cli/(2)\.(\d+)\.(\d+)`), [3]int{2, 32, 7}, "see the AWS CLI's install guide"},
 	{"terraform", []string{"terraform", "version"}, regexp.MustCompile(`Terraform v(\d+)\.(\d+)\.(\d+)`), [3]int{1, 5, 0}, "see Terraform's install guide; capacity providers need provider hashicorp/aws 6.25 or later"},
 }

@@ -58,6 +58,7 @@ type agent struct {
 	session session
 	changed chan struct{} // a report is due
 	sampler sampler
+	host    hostCPU
 
 	ctx  context.Context // ends when everything must be gone
 	stop context.CancelCauseFunc
@@ -230,7 +231,7 @@ func (a *agent) apply(list wire.Assignments) {
 	}
 	a.epoch, a.generation = list.Epoch, list.Generation
 	wanted := make(map[string]bool, len(list.Environments))
-	var order, unwanted, struckOff []*environment
+	var order, unwanted []*environment
 	for _, spec := range list.Environments {
 		wanted[spec.ID] = true
 		e := (*a.byID.Load())[spec.ID]
@@ -251,16 +252,13 @@ func (a *agent) apply(list wire.Assignments) {
 		if e.ended() {
 			continue // the server knows of its end and forgot it
 		}
-		struckOff = append(struckOff, e)
+		unwanted = append(unwanted, e)
 		order = append(order, e)
 	}
 	a.setOrder(order)
 	a.mu.Unlock()
 	for _, e := range unwanted {
 		e.drain()
-	}
-	for _, e := range struckOff {
-		e.kill() // the server drains first and strikes off what does not end in time
 	}
 	a.notify()
 }

@@ -31,9 +31,10 @@ type environment struct {
 	assigned bool          // guarded by agent.mu
 	touched  atomic.Bool   // had an invocation since it was last measured
 
-	mu     sync.Mutex
-	proc   sandbox.Process
-	status wire.EnvironmentStatus
+	mu       sync.Mutex
+	proc     sandbox.Process
+	status   wire.EnvironmentStatus
+	measured time.Time // when status.CPUTime was read
 }
 
 // fault is why an environment could not start or ended by itself.
@@ -218,7 +219,9 @@ func (e *environment) attend(ctx, undrained context.Context) *fault {
 		return nil
 	}
 	e.setState(wire.EnvironmentDraining)
-	ctx, cancel := context.WithTimeout(ctx, e.spec.Timeout+drainGrace)
+	// No invocation lasts longer than the timeout; a worker that does not even
+	// answer afterwards is not waited for.
+	ctx, cancel := context.WithTimeout(ctx, e.spec.Timeout+time.Second)
 	defer cancel()
 	drained := make(chan error, 1)
 	go func() { drained <- e.api.Drain(ctx) }()
@@ -231,12 +234,6 @@ func (e *environment) attend(ctx, undrained context.Context) *fault {
 	}
 	return nil
 }
-
-// drainGrace is how long past the function's timeout a draining environment may
-// take. No caller waits longer than the timeout, but the code of a timed-out
-// invocation runs on and keeps its slot, as on AWS; a worker that does not
-// answer even then is not waited for (chosen: room for an answer on its way).
-const drainGrace = time.Second
 
 // end is the last step: nothing of the environment is left but its status.
 func (e *environment) end(f *fault) {
@@ -297,9 +294,30 @@ func (e *environment) measure() {
 		return
 	}
 	e.mu.Lock()
-	e.status.CPUTime, e.status.Memory = u.CPU, u.MemoryBytes
+	now := time.Now()
+	e.status.CPU = e.utilisation(u.CPU-e.status.CPUTime, now.Sub(e.measured))
+	e.status.CPUTime, e.status.Memory, e.measured = u.CPU, u.MemoryBytes, now
 	e.mu.Unlock()
 	e.logs.setMemory(u.MemoryBytes)
+}
+
+// utilisation is use ÷ share, at most 1: what goes beyond the share is the
+// host's spare time. After a rest the use belongs to no interval and counts as none.
+func (e *environment) utilisation(used, elapsed time.Duration) float64 {
+	if elapsed <= 0 || elapsed > 4*sampleInterval {
+		return 0
+	}
+	share := float64(e.spec.MilliVCPU) / 1000 * e.a.cfg.VCPUCores
+	return min(1, max(0, used.Seconds()/elapsed.Seconds()/share))
+}
+
+// rest tells that nothing runs in the environment; whether there was something to tell.
+func (e *environment) rest() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	was := e.status.CPU > 0
+	e.status.CPU = 0
+	return was
 }
 
 // initFault reads what the runtime posted to /init/error.

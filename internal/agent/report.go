@@ -32,6 +32,7 @@ func (a *agent) view() wire.Report {
 	for _, e := range envs {
 		r.Environments = append(r.Environments, e.snapshot())
 	}
+	r.HostCPU = a.host.use()
 	r.Dropped = a.logs.takeDropped()
 	return r
 }
@@ -64,6 +65,8 @@ func (a *agent) sample(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		a.host.sample() // where the first interval begins
+		a.measureBusy()
 		a.notify()
 		a.sampleBusy(ctx)
 	}
@@ -80,6 +83,7 @@ func (a *agent) sampleBusy(ctx context.Context) {
 			return
 		}
 		busy := a.measureBusy()
+		a.host.sample()
 		a.notify()
 		if busy {
 			continue
@@ -98,6 +102,8 @@ func (a *agent) measureBusy() (busy bool) {
 		if e.touched.Swap(false) || e.api.InFlight() > 0 {
 			e.measure()
 			busy = true
+		} else if e.rest() {
+			busy = true // one more look, so that the last report is one of rest
 		}
 	}
 	return busy

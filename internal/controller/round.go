@@ -96,7 +96,10 @@ func (c *Controller) load() *round {
 func environmentsOf(m fleet.Member) []environment {
 	envs := make([]environment, 0, len(m.Assigned))
 	for _, spec := range m.Assigned {
-		envs = append(envs, environment{spec: spec, status: m.Environments[spec.ID], instance: m.ID, addr: m.InvokeAddr})
+		envs = append(envs, environment{
+			spec: spec, status: m.Environments[spec.ID], instance: m.ID, addr: m.InvokeAddr,
+			zone: m.Zone, shared: len(m.Assigned),
+		})
 	}
 	return envs
 }

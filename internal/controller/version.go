@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina"
-	"github.com/lamina-dev/lamina/internal/scaler"
+	"github.com/lamina-dev/lamina/internal/scheduler"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
@@ -14,6 +14,8 @@ type environment struct {
 	status   wire.EnvironmentStatus // zero before the agent's first word
 	instance string
 	addr     string
+	zone     string
+	shared   int // environments of any version on its instance
 }
 
 func (e environment) ready() bool {
@@ -37,6 +39,9 @@ type situation struct {
 	status   lamina.VersionStatus
 	known    bool // status was written before
 	bounds   *lamina.ScalingConfig
+	want     int  // what the scaler asks for; never less than the minimum is kept
+	cramped  bool // there is no room for more than the minimum beside the generation that serves
+	load     lamina.Load
 	envs     []environment
 	failed   *failure
 	deleting bool
@@ -47,6 +52,7 @@ type outcome struct {
 	status lamina.VersionStatus
 	start  int   // environments of generation `generation` to start
 	which  int64 // the generation to start
+	floor  int   // how many of the started ones would do to reach the minimum
 	config lamina.FunctionConfig
 	drain  map[string]bool // environment ids
 	remove bool            // nothing is left: the rows can go
@@ -66,14 +72,18 @@ func decide(s situation) outcome {
 		o.status = announced(s.status, gen)
 	}
 	st := &o.status
-	want := scaler.Managed(s.bounds)
+	floor := s.bounds.Minimum()
+	want, first := max(s.want, floor), max(s.want, floor)
+	if s.cramped {
+		first = floor
+	}
 	switch {
 	case want == 0:
 		o.drainAll(s.envs)
 		deactivate(st, len(s.envs), s.bounds)
 	case st.State == lamina.StateDeactivating || st.State == lamina.StateDeactivated:
 		st.State, st.Reason, st.ReasonCode, st.Serving = lamina.StatePending, lamina.TextCreating, lamina.ReasonCreating, 0
-		o.bringUp(s, want)
+		o.bringUp(s, floor)
 	case st.Serving == gen:
 		o.keep(s, gen, s.version.Config, want)
 	case given(st):
@@ -81,7 +91,7 @@ func decide(s situation) outcome {
 		o.keepOld(s, want)
 	default:
 		o.keepOld(s, want)
-		o.bringUp(s, want)
+		o.bringUp(s, first)
 	}
 	return o
 }
@@ -123,6 +133,7 @@ func (o *outcome) bringUp(s situation, want int) {
 	live, ready := count(s.envs, gen)
 	if ready < want {
 		o.start, o.which, o.config = max(0, want-live), gen, s.version.Config
+		o.floor = max(0, s.bounds.Minimum()-live)
 		return
 	}
 	o.status = lamina.VersionStatus{
@@ -159,9 +170,9 @@ func (o *outcome) keep(s situation, gen int64, config lamina.FunctionConfig, wan
 	case live < want:
 		o.start, o.which, o.config = want-live, gen, config
 	case live > want && ready == live:
-		o.drainSome(s.envs, gen, live-want)
+		o.scaleIn(s, gen, live-want)
 	}
-	if ready >= want {
+	if ready >= s.bounds.Minimum() {
 		o.status.Applied = s.bounds
 	}
 }
@@ -191,12 +202,18 @@ func (o *outcome) drainGeneration(envs []environment, gen int64) {
 	}
 }
 
-func (o *outcome) drainSome(envs []environment, gen int64, n int) {
-	for _, e := range envs {
-		if n > 0 && e.spec.Generation == gen && !e.spec.Draining {
-			o.drain[e.spec.ID] = true
-			n--
+func (o *outcome) scaleIn(s situation, gen int64, n int) {
+	var candidates []scheduler.Placed
+	for _, e := range s.envs {
+		if e.spec.Generation == gen && !e.spec.Draining {
+			candidates = append(candidates, scheduler.Placed{
+				ID: e.spec.ID, Host: e.instance, Zone: e.zone, Shared: e.shared,
+				InFlight: s.load.Environments[e.spec.ID].InFlight,
+			})
 		}
+	}
+	for _, id := range scheduler.ScaleIn(candidates, n) {
+		o.drain[id] = true
 	}
 }
 

@@ -29,6 +29,7 @@ type endpoint struct {
 	id, addr string
 	slots    int64
 	inFlight atomic.Int64
+	served   atomic.Int64 // since the last Load
 	idleFrom atomic.Int64 // unix nanoseconds
 }
 
@@ -111,6 +112,7 @@ func (t *target) load() lamina.Load {
 	for _, e := range *t.envs.Load() {
 		n := int(e.inFlight.Load())
 		l.InFlight += n
+		l.Served += e.served.Swap(0)
 		l.Environments[e.id] = lamina.EnvironmentLoad{InFlight: n, IdleSince: time.Unix(0, e.idleFrom.Load())}
 	}
 	return l

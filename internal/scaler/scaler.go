@@ -1,49 +1,9 @@
 // Package scaler decides how many execution environments a version should have.
-// It is pure: signals and bounds in, a number out.
+// It is pure: what is known of the load, the bounds and the time go in, a number
+// with its reason comes out; what it has to remember between two looks is a
+// value that the caller keeps.
 //
-// Managed versions have their floor for now; following CPU use and concurrency
-// saturation comes with the elastic fleet. Ordinary functions start an
-// environment per concurrent request and keep it warm.
+// Managed versions follow CPU use and concurrency, never a single request
+// (managed.go). Ordinary functions start an environment per concurrent request
+// and keep it warm (ondemand.go).
 package scaler
-
-import (
-	"time"
-
-	"github.com/lamina-dev/lamina"
-)
-
-// Managed is how many environments a managed version should have.
-func Managed(bounds *lamina.ScalingConfig) int {
-	return bounds.Minimum()
-}
-
-// KeepWarm is how long an idle environment of an ordinary function is kept. AWS
-// names no figure; 5 minutes is the least that is commonly observed (chosen).
-const KeepWarm = 5 * time.Minute
-
-// MaxOnDemand is how many environments one ordinary function gets: the default
-// concurrency of an account (AWS: "gettingstarted-limits").
-const MaxOnDemand = 1000
-
-// OnDemandEnvironment is one environment of an ordinary function.
-type OnDemandEnvironment struct {
-	ID        string
-	Busy      bool
-	IdleSince time.Time // meaningless while Busy or starting
-	Starting  bool
-}
-
-// OnDemand says how many environments to start for the waiting requests, and
-// which idle ones to end.
-func OnDemand(waiting int, envs []OnDemandEnvironment, now time.Time) (start int, end []string) {
-	coming := 0
-	for _, e := range envs {
-		switch {
-		case e.Starting:
-			coming++
-		case !e.Busy && waiting == 0 && now.Sub(e.IdleSince) >= KeepWarm:
-			end = append(end, e.ID)
-		}
-	}
-	return max(0, min(waiting-coming, MaxOnDemand-len(envs))), end
-}

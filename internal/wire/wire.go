@@ -133,6 +133,7 @@ type EnvironmentStatus struct {
 	StartedAt  time.Time
 	ReadyAt    time.Time
 	CPUTime    time.Duration    // used since the start
+	CPU        float64          // use ÷ share over the last sample, 0..1; 0 when idle
 	Memory     int64            // bytes resident now
 	ReasonCode string           // state reason code when it ended by itself, e.g. FunctionError.RuntimeInitError
 	Reason     string           // text with what to do next
@@ -146,7 +147,8 @@ type Report struct {
 	Epoch        int64 // of the newest Assignments applied
 	Generation   int64
 	Environments []EnvironmentStatus
-	Dropped      int64 // log events dropped since the last report
+	HostCPU      float64 // use of the machine under the instance over the last sample, 0..1; 0: not known
+	Dropped      int64   // log events dropped since the last report
 }
 
 // LogBatch carries log lines of one environment.

@@ -86,6 +86,18 @@ func (p place) publish(t *testing.T, f setup.Function) {
 	t.Logf("%s: from publish to Active %s", f.Name, time.Since(start).Round(time.Millisecond))
 }
 
+// bound sets how many environments a function's latest published version may have.
+func (p place) bound(t *testing.T, function string, least, most int32) {
+	t.Helper()
+	_, err := p.Lambda.PutFunctionScalingConfig(t.Context(), &lambda.PutFunctionScalingConfigInput{
+		FunctionName: &function, Qualifier: new(setup.Latest),
+		FunctionScalingConfig: &types.FunctionScalingConfig{MinExecutionEnvironments: &least, MaxExecutionEnvironments: &most},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // reply is what the demo's handlers answer.
 type reply struct {
 	N           int

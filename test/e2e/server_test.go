@@ -145,6 +145,16 @@ func (s *server) kill() {
 	s.cmd = nil
 }
 
+// logged says whether the server has written this to its log.
+func (s *server) logged(text string) bool {
+	s.t.Helper()
+	log, err := os.ReadFile(s.log)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.Contains(string(log), text)
+}
+
 func (s *server) printLogs() {
 	logs, _ := filepath.Glob(filepath.Join(s.data, "instances", "*", "*.log"))
 	for _, name := range append([]string{s.log}, logs...) {

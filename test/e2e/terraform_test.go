@@ -159,7 +159,20 @@ func TestTerraformQuickstart(t *testing.T) {
 	f.must("apply", "-auto-approve", "-input=false", "-no-color")
 	hello("second Lamina")
 	f.unchanged()
+	for range rounds() { // what apply has created answers at once, every time
+		f.must("apply", "-auto-approve", "-input=false", "-no-color", "-replace=aws_lambda_function.hello")
+		hello("second Lamina")
+	}
 	f.must("destroy", "-auto-approve", "-input=false", "-no-color")
+}
+
+// rounds is how often "apply, then invoke at once" is repeated: 20 times in the
+// slow suite, LAMINA_TEST_SLOW=1.
+func rounds() int {
+	if os.Getenv("LAMINA_TEST_SLOW") != "" {
+		return 20
+	}
+	return 2
 }
 
 // standIns builds the two stand-in providers into a mirror of their own.

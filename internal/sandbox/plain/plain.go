@@ -6,10 +6,7 @@
 // /proc: starting and measuring processes looks them up there.
 package plain
 
-import (
-	"os"
-	"syscall"
-)
+import "os"
 
 // StageArg is the hidden first argument with which this binary re-executes
 // itself to build an environment from inside.
@@ -22,7 +19,6 @@ var hooked bool
 func Main() {
 	hooked = true
 	if len(os.Args) == 2 && os.Args[1] == StageArg {
-		// Not os.Exit, which keeps a binary built for race detection waiting for a second.
-		syscall.Exit(stage())
+		os.Exit(stage())
 	}
 }

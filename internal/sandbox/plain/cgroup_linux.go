@@ -1,4 +1,4 @@
-package cgroup
+package plain
 
 import (
 	"bufio"
@@ -18,24 +18,22 @@ import (
 	"github.com/lamina-dev/lamina/internal/sandbox"
 )
 
-// Host is where this host's controllers are, those that this process may
+// cgroups is where this host's controllers are, those that this process may
 // use: version 1 has a tree for each (some share one), version 2 one for all.
-type Host struct {
+type cgroups struct {
 	mounts map[string]string // controller → mount point
 	v2     string            // mount point of version 2 when it has controllers
-	trees  []string          // every writable mount point, of controllers not used here too
 }
 
 // wanted are the controllers in use.
 var wanted = []string{"memory", "pids", "cpu", "cpuacct"}
 
-// Has tells whether a controller can be used.
-func (h Host) Has(controller string) bool { return h.mounts[controller] != "" }
+func (c cgroups) has(controller string) bool { return c.mounts[controller] != "" }
 
-// Find reads the mount table. Where version 1 has any wanted controller,
-// version 2 beside it is left alone.
-func Find() Host {
-	v1, v2 := Host{mounts: map[string]string{}}, Host{mounts: map[string]string{}}
+// findCgroups reads the mount table. Where version 1 has any wanted
+// controller, version 2 beside it is left alone.
+func findCgroups() cgroups {
+	v1, v2 := cgroups{mounts: map[string]string{}}, cgroups{mounts: map[string]string{}}
 	f, err := os.Open("/proc/self/mounts")
 	if err != nil {
 		return v1
@@ -48,10 +46,8 @@ func Find() Host {
 		}
 		switch mount := fields[1]; fields[2] {
 		case "cgroup":
-			v1.trees = append(v1.trees, mount)
 			v1.add(mount, strings.Split(fields[3], ","))
 		case "cgroup2":
-			v1.trees, v2.trees = append(v1.trees, mount), append(v2.trees, mount)
 			data, _ := os.ReadFile(filepath.Join(mount, "cgroup.controllers"))
 			if v2.add(mount, strings.Fields(string(data))) {
 				v2.v2 = mount
@@ -64,46 +60,44 @@ func Find() Host {
 	return v2
 }
 
-func (h Host) add(mount string, controllers []string) (any bool) {
+func (c cgroups) add(mount string, controllers []string) (any bool) {
 	for _, name := range controllers {
-		if slices.Contains(wanted, name) && h.mounts[name] == "" {
-			h.mounts[name], any = mount, true
+		if slices.Contains(wanted, name) && c.mounts[name] == "" {
+			c.mounts[name], any = mount, true
 		}
 	}
 	return any
 }
 
-// Group is one environment's group: a folder in each tree. A nil *Group does nothing.
-type Group struct {
-	name  string
-	trees []string
-	dirs  map[string]string // controller → folder
-	v2    bool
+// cgroup is one environment's group: a folder in each tree. A nil *cgroup does nothing.
+type cgroup struct {
+	dirs map[string]string // controller → folder
+	v2   bool
 }
 
-// Create makes the group name in each tree and sets its limits; nil where
+// create makes the group name in each tree and sets its limits; nil where
 // there are no cgroups or no name.
-func (h Host) Create(name string, l sandbox.Limits) (*Group, error) {
-	if name == "" || len(h.mounts) == 0 {
+func (c cgroups) create(name string, l sandbox.Limits) (*cgroup, error) {
+	if name == "" || len(c.mounts) == 0 {
 		return nil, nil
 	}
 	if !filepath.IsLocal(name) {
 		return nil, fmt.Errorf("cgroup %q is not below the root", name)
 	}
-	g := &Group{name: name, trees: h.trees, dirs: map[string]string{}, v2: h.v2 != ""}
-	for controller, mount := range h.mounts {
+	g := &cgroup{dirs: map[string]string{}, v2: c.v2 != ""}
+	for controller, mount := range c.mounts {
 		dir := filepath.Join(mount, name)
 		if g.v2 {
 			enableControllers(mount, name)
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			g.Remove()
+			g.remove()
 			return nil, fmt.Errorf("creating cgroup: %w", err)
 		}
 		g.dirs[controller] = dir
 	}
 	if err := g.limit(l); err != nil {
-		g.Remove()
+		g.remove()
 		return nil, err
 	}
 	return g, nil
@@ -130,7 +124,7 @@ type setting struct {
 	optional         bool // the file need not exist
 }
 
-func (g *Group) limit(l sandbox.Limits) error {
+func (g *cgroup) limit(l sandbox.Limits) error {
 	for _, s := range g.settings(l) {
 		dir, ok := g.dirs[s.controller]
 		if s.value <= 0 || !ok {
@@ -151,7 +145,7 @@ func (g *Group) limit(l sandbox.Limits) error {
 // cpuPeriod is the quota's period in microseconds, the kernel's default.
 const cpuPeriod = 100_000
 
-func (g *Group) settings(l sandbox.Limits) []setting {
+func (g *cgroup) settings(l sandbox.Limits) []setting {
 	quota := int64(l.CPUQuota * cpuPeriod)
 	if g.v2 {
 		return []setting{
@@ -180,8 +174,8 @@ func weight(shares int64) int64 {
 	return 1 + (min(max(shares, 2), 262144)-2)*9999/262142
 }
 
-// Attach moves a process that has no children yet.
-func (g *Group) Attach(pid int) error {
+// attach moves a process that has no children yet.
+func (g *cgroup) attach(pid int) error {
 	if g == nil {
 		return nil
 	}
@@ -193,11 +187,8 @@ func (g *Group) Attach(pid int) error {
 	return nil
 }
 
-// Kill sends SIGKILL to all members.
-func (g *Group) Kill() {
-	if g == nil {
-		return
-	}
+// kill sends SIGKILL to all members.
+func (g *cgroup) kill() {
 	for _, dir := range g.dirs {
 		if os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0o644) == nil {
 			return
@@ -215,15 +206,15 @@ func (g *Group) Kill() {
 	}
 }
 
-// Remove deletes the group from every tree, those that a container runtime
-// added too; the kernel may call it busy for a moment after the last member's death.
-func (g *Group) Remove() {
+// remove deletes the group; the kernel may call it busy for a moment after the
+// last member's death.
+func (g *cgroup) remove() {
 	if g == nil {
 		return
 	}
-	for _, tree := range g.trees {
+	for _, dir := range g.dirs {
 		for range 200 {
-			if err := unix.Rmdir(filepath.Join(tree, g.name)); !errors.Is(err, unix.EBUSY) {
+			if err := os.Remove(dir); !errors.Is(err, unix.EBUSY) {
 				break
 			}
 			time.Sleep(5 * time.Millisecond)
@@ -231,11 +222,7 @@ func (g *Group) Remove() {
 	}
 }
 
-// OOMKills counts the members that the kernel killed for memory.
-func (g *Group) OOMKills() int64 {
-	if g == nil {
-		return 0
-	}
+func (g *cgroup) oomKills() int64 {
 	file := "memory.oom_control"
 	if g.v2 {
 		file = "memory.events"
@@ -244,7 +231,7 @@ func (g *Group) OOMKills() int64 {
 }
 
 // field reads "name value" from a file of such lines; 0 if absent.
-func (g *Group) field(controller, file, name string) int64 {
+func (g *cgroup) field(controller, file, name string) int64 {
 	data, err := os.ReadFile(filepath.Join(g.dirs[controller], file))
 	if err != nil {
 		return 0
@@ -258,7 +245,7 @@ func (g *Group) field(controller, file, name string) int64 {
 	return 0
 }
 
-func (g *Group) number(controller, file string) (int64, error) {
+func (g *cgroup) number(controller, file string) (int64, error) {
 	data, err := os.ReadFile(filepath.Join(g.dirs[controller], file))
 	if err != nil {
 		return 0, err
@@ -266,12 +253,9 @@ func (g *Group) number(controller, file string) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
 }
 
-// Usage counts dead members' CPU time too; memory is without the page cache
+// usage counts dead members' CPU time too; memory is without the page cache
 // that the kernel would give back.
-func (g *Group) Usage() (sandbox.Usage, error) {
-	if g == nil {
-		return sandbox.Usage{}, os.ErrInvalid
-	}
+func (g *cgroup) usage() (sandbox.Usage, error) {
 	if g.v2 {
 		memory, err := g.number("memory", "memory.current")
 		return sandbox.Usage{

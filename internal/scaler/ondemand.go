@@ -1,0 +1,34 @@
+package scaler
+
+import "time"
+
+// KeepWarm is how long an idle environment of an ordinary function is kept. AWS
+// names no figure; 5 minutes is the least that is commonly observed (chosen).
+const KeepWarm = 5 * time.Minute
+
+// MaxOnDemand is how many environments one ordinary function gets: the default
+// concurrency of an account (AWS: "gettingstarted-limits").
+const MaxOnDemand = 1000
+
+// OnDemandEnvironment is one environment of an ordinary function.
+type OnDemandEnvironment struct {
+	ID        string
+	Busy      bool
+	IdleSince time.Time // meaningless while Busy or starting
+	Starting  bool
+}
+
+// OnDemand says how many environments to start for the waiting requests, and
+// which idle ones to end.
+func OnDemand(waiting int, envs []OnDemandEnvironment, now time.Time) (start int, end []string) {
+	coming := 0
+	for _, e := range envs {
+		switch {
+		case e.Starting:
+			coming++
+		case !e.Busy && waiting == 0 && now.Sub(e.IdleSince) >= KeepWarm:
+			end = append(end, e.ID)
+		}
+	}
+	return max(0, min(waiting-coming, MaxOnDemand-len(envs))), end
+}
