@@ -22,7 +22,7 @@ type invoker struct {
 // Invoke implements apilambda.Invoker.
 func (i invoker) Invoke(ctx context.Context, r apilambda.InvokeRequest) (apilambda.InvokeResult, error) {
 	req := router.Request{
-		VersionKey: r.VersionKey, RequestID: r.RequestID, FunctionARN: r.FunctionARN, TraceID: r.TraceID,
+		VersionKey: r.VersionKey, FunctionKey: r.FunctionKey, Reserved: r.Reserved, RequestID: r.RequestID, FunctionARN: r.FunctionARN, TraceID: r.TraceID,
 		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, Body: r.Payload,
 	}
 	if row, ok := i.lambda.Versions.Get(r.VersionKey); ok && !row.Value.Config.Managed() {

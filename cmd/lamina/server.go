@@ -134,7 +134,7 @@ func (s *server) build() error {
 		return fmt.Errorf("listen for agents: %w", err)
 	}
 	s.fleet = fleet.New(fleet.Config{
-		View: s.view, Tables: s.fleetRows, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
+		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
 		Driver: machines, Settings: s.cfg.settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
 		Logs: logSink{s.ingester}, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
 	})

@@ -21,10 +21,11 @@ import (
 const (
 	stopGrace   = 10 * time.Second // running invocations may finish within it at a stop
 	fleetLimit  = 20 * time.Second // for all instances to end at a stop
-	headerLimit = 5 * time.Second
+	headerLimit = 5 * time.Second  // for a request's head
+	headAndBody = 15 * time.Second // for what of a request nobody reads; the front door gives bodies their own time
 	idleLimit   = 2 * time.Minute
-	maxHeader   = 1 << 20
-	coresPerCPU = 8 // one vCPU is the cores ÷ 8, at most one core (DESIGN.md 22)
+	maxHeader   = 64 << 10 // bytes (chosen): the largest real ones, tokens and client contexts, have a few KiB
+	coresPerCPU = 8        // one vCPU is the cores ÷ 8, at most one core (DESIGN.md 22)
 )
 
 type upCmd struct {
@@ -104,7 +105,7 @@ func (c upCmd) serve(ctx context.Context, s *server, l net.Listener) error {
 	detach.Store(c.Detach)
 	ctx, stop := onDetach(ctx, detach)
 	defer stop()
-	web := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerLimit, IdleTimeout: idleLimit, MaxHeaderBytes: maxHeader,
+	web := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerLimit, ReadTimeout: headAndBody, IdleTimeout: idleLimit, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.cfg.log.Handler(), slog.LevelDebug)}
 	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)

@@ -231,7 +231,7 @@ func (a *agent) apply(list wire.Assignments) {
 	}
 	a.epoch, a.generation = list.Epoch, list.Generation
 	wanted := make(map[string]bool, len(list.Environments))
-	var order, unwanted []*environment
+	var order, unwanted, struckOff []*environment
 	for _, spec := range list.Environments {
 		wanted[spec.ID] = true
 		e := (*a.byID.Load())[spec.ID]
@@ -252,13 +252,16 @@ func (a *agent) apply(list wire.Assignments) {
 		if e.ended() {
 			continue // the server knows of its end and forgot it
 		}
-		unwanted = append(unwanted, e)
+		struckOff = append(struckOff, e)
 		order = append(order, e)
 	}
 	a.setOrder(order)
 	a.mu.Unlock()
 	for _, e := range unwanted {
 		e.drain()
+	}
+	for _, e := range struckOff {
+		e.kill() // the server drains first and strikes off what does not end in time
 	}
 	a.notify()
 }

@@ -219,9 +219,7 @@ func (e *environment) attend(ctx, undrained context.Context) *fault {
 		return nil
 	}
 	e.setState(wire.EnvironmentDraining)
-	// No invocation lasts longer than the timeout; a worker that does not even
-	// answer afterwards is not waited for.
-	ctx, cancel := context.WithTimeout(ctx, e.spec.Timeout+time.Second)
+	ctx, cancel := context.WithTimeout(ctx, e.spec.Timeout+drainGrace)
 	defer cancel()
 	drained := make(chan error, 1)
 	go func() { drained <- e.api.Drain(ctx) }()
@@ -234,6 +232,12 @@ func (e *environment) attend(ctx, undrained context.Context) *fault {
 	}
 	return nil
 }
+
+// drainGrace is how long past the function's timeout a draining environment may
+// take. No caller waits longer than the timeout, but the code of a timed-out
+// invocation runs on and keeps its slot, as on AWS; a worker that does not
+// answer even then is not waited for (chosen: room for an answer on its way).
+const drainGrace = time.Second
 
 // end is the last step: nothing of the environment is left but its status.
 func (e *environment) end(f *fault) {

@@ -144,8 +144,22 @@ func (x *exchange) write(status int, body []byte) {
 		body = nil
 	}
 	x.w.WriteHeader(status)
+	if len(body) > smallBody {
+		defer x.hurryReader(len(body))()
+	}
 	if len(body) > 0 {
 		// A client that went away is nobody's fault and nobody's to tell.
 		_, _ = x.w.Write(body)
+	}
+}
+
+// hurryReader bounds how long a client may take for a large answer. What it
+// returns ends that; small answers fit into the kernel's buffers.
+func (x *exchange) hurryReader(bytes int) (end func()) {
+	conn := http.NewResponseController(x.w)
+	_ = conn.SetWriteDeadline(x.mux.pace.deadline(time.Now(), int64(bytes)))
+	return func() {
+		_ = conn.Flush()
+		_ = conn.SetWriteDeadline(time.Time{})
 	}
 }

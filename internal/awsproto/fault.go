@@ -7,13 +7,14 @@ import "fmt"
 type Fault struct {
 	Code    string
 	Message string
+	reason  string
 	status  int
 }
 
 func (f *Fault) Error() string { return f.Code + ": " + f.Message }
 
 // AWSError gives code and text in the form all of Lamina's errors have.
-func (f *Fault) AWSError() (code, message, reason string) { return f.Code, f.Message, "" }
+func (f *Fault) AWSError() (code, message, reason string) { return f.Code, f.Message, f.reason }
 
 func faultf(code, format string, args ...any) *Fault {
 	return &Fault{Code: code, Message: fmt.Sprintf(format, args...)}
@@ -28,4 +29,14 @@ const (
 	codePayloadTooLarge  = "RequestTooLargeException"
 	codeMalformed        = "MalformedInput"
 	codeInvalidValue     = "InvalidParameterValue"
+	codeBodyTimeout      = "RequestTimeoutException"
+	codeThrottling       = "ThrottlingException"
+	codeTooManyRequests  = "TooManyRequestsException"
+)
+
+// Texts of the wire layer.
+const (
+	textNoGzip      = "The request body is not valid gzip"
+	textThrottled   = "Rate exceeded"           // of Lambda's control plane
+	reasonThrottled = "CallerRateLimitExceeded" // of the model's throttling reasons
 )

@@ -139,7 +139,7 @@ func FuzzPath(f *testing.F) {
 	f.Add("/g/x/y//z")
 	f.Add("/a//b")
 	f.Fuzz(func(t *testing.T, path string) {
-		e, params := root.find("GET", path)
+		e, params := root.find("GET", path, "")
 		if e == nil {
 			return
 		}

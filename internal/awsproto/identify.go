@@ -24,7 +24,7 @@ func (m *Mux) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	switch x.table.protocol {
 	case restJSON:
 		if x.entry == nil {
-			x.entry, x.params = x.served.routes.find(r.Method, r.URL.EscapedPath())
+			x.entry, x.params = x.served.routes.find(r.Method, r.URL.EscapedPath(), r.URL.RawQuery)
 		}
 	case json11:
 		_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
@@ -54,7 +54,7 @@ func (x *exchange) identify() {
 		if s.table().protocol != restJSON {
 			continue
 		}
-		if e, params := s.routes.find(x.r.Method, x.r.URL.EscapedPath()); e != nil {
+		if e, params := s.routes.find(x.r.Method, x.r.URL.EscapedPath(), x.r.URL.RawQuery); e != nil {
 			x.served, x.entry, x.params = s, e, params
 			return
 		}

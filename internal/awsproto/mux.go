@@ -1,6 +1,7 @@
 package awsproto
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -8,24 +9,36 @@ import (
 	"reflect"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // Config is what a Mux asks from its surroundings.
 type Config struct {
-	// Authenticate is called for every request before anything of it is
-	// dispatched; CallFrom(r.Context()) tells it what is being called. It
-	// returns the context the handler gets. Nil refuses all.
-	Authenticate func(r *http.Request, body []byte) (context.Context, error)
+	// Authenticate is called for every request before its body is read;
+	// CallFrom(r.Context()) tells it what is being called. What it refuses costs
+	// no memory. Nil refuses all.
+	Authenticate func(r *http.Request) (Proof, error)
 	// WithRequestID puts the request's id where handlers look for it.
 	WithRequestID func(ctx context.Context, id string) context.Context
 	// Log receives internal faults; nil is slog.Default().
 	Log *slog.Logger
+	// Budget bounds the memory of all bodies together; nil is one of 256 MiB.
+	Budget *Budget
+	// BodyGrace and BodyRate are how long a body may take at least, and how many
+	// bytes per second it must have brought beyond that; 0 is 10 s and 4 KiB/s.
+	BodyGrace time.Duration
+	BodyRate  int64
 }
+
+// Proof judges the body of a request whose head was accepted. It returns the
+// context the handler gets.
+type Proof func(body []byte) (context.Context, error)
 
 // Mux is the one front door: it finds service and operation of a request,
 // decodes, validates, calls the handler and encodes the answer.
 type Mux struct {
 	config   Config
+	pace     pace // asked of bodies
 	services map[string]*served
 	names    []string // of services, in the order of registration
 }
@@ -44,7 +57,10 @@ func NewMux(c Config) *Mux {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Mux{config: c, services: map[string]*served{}}
+	if c.Budget == nil {
+		c.Budget = NewBudget(defaultBudget)
+	}
+	return &Mux{config: c, pace: pace{cmp.Or(c.BodyGrace, defaultGrace), cmp.Or(c.BodyRate, defaultRate)}, services: map[string]*served{}}
 }
 
 func (m *Mux) register(e *entry) {
@@ -90,6 +106,7 @@ func (m *Mux) Prepare() {
 // ServeHTTP answers one AWS request.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := m.begin(w, r)
+	defer x.release()
 	defer x.recover()
 	if err := x.serve(); err != nil {
 		x.fail(err)
@@ -108,14 +125,21 @@ type exchange struct {
 	params []param
 	body   []byte
 	form   *form
+	taken  int64 // of the budget
 }
+
+func (x *exchange) release() { x.mux.config.Budget.release(x.taken) }
 
 // serve does the steps of a request in their order.
 func (x *exchange) serve() error {
+	proof, err := x.authenticate()
+	if err != nil {
+		return err
+	}
 	if err := x.readBody(); err != nil {
 		return err
 	}
-	ctx, err := x.authenticate()
+	ctx, err := x.prove(proof)
 	if err != nil {
 		return err
 	}
@@ -146,13 +170,19 @@ func (x *exchange) serve() error {
 	return nil
 }
 
-// authenticate asks the one verifier. No verifier means no one gets in.
-func (x *exchange) authenticate() (context.Context, error) {
+// authenticate shows the one verifier the request's head. No verifier means no
+// one gets in.
+func (x *exchange) authenticate() (Proof, error) {
 	if x.mux.config.Authenticate == nil {
 		return nil, faultf(codeMissingToken, "Missing Authentication Token")
 	}
 	x.r = x.r.WithContext(withCall(x.r.Context(), x.call))
-	ctx, err := x.mux.config.Authenticate(x.r, x.body)
+	return x.mux.config.Authenticate(x.r)
+}
+
+// prove shows the verifier the body.
+func (x *exchange) prove(proof Proof) (context.Context, error) {
+	ctx, err := proof(x.body)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package awsproto
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -12,14 +13,20 @@ const maxSegments = 32
 type route struct {
 	fixed  map[string]*route
 	param  *route
-	greedy *route              // takes the rest of the path
-	names  map[string][]string // parameters on the way here, by method
-	ops    map[string]*entry   // by method
+	greedy *route           // takes the rest of the path
+	ends   map[string][]end // by method; those that ask for most of the query first
 }
 
-// add puts an operation's path, such as "/functions/{Name}/{Rest+}", in place.
+// end is an operation whose path ends at a node.
+type end struct {
+	entry *entry
+	names []string   // parameters on the way here
+	query url.Values // words the query string has to have
+}
+
+// add puts an operation's path, such as "/functions/{Name}/{Rest+}?List=ALL", in place.
 func (r *route) add(method, uri string, e *entry) {
-	path, _, _ := strings.Cut(uri, "?")
+	path, constants, _ := strings.Cut(uri, "?")
 	var names []string
 	for seg := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
 		name, isParam := strings.CutPrefix(seg, "{")
@@ -36,10 +43,37 @@ func (r *route) add(method, uri string, e *entry) {
 			r = r.param
 		}
 	}
-	if r.ops == nil {
-		r.ops, r.names = map[string]*entry{}, map[string][]string{}
+	if r.ends == nil {
+		r.ends = map[string][]end{}
 	}
-	r.ops[method], r.names[method] = e, names
+	query, _ := url.ParseQuery(constants) // of the model, which has no odd ones
+	ends := append(r.ends[method], end{e, names, query})
+	slices.SortStableFunc(ends, func(a, b end) int { return len(b.query) - len(a.query) })
+	r.ends[method] = ends
+}
+
+// pick gives the end that a request's query string means.
+func (r *route) pick(method, query string) *end {
+	ends := r.ends[method]
+	for i := range ends {
+		if ends[i].accepts(query) {
+			return &ends[i]
+		}
+	}
+	return nil
+}
+
+func (e *end) accepts(query string) bool {
+	if len(e.query) == 0 {
+		return true
+	}
+	got, _ := url.ParseQuery(query) // what can't be read is not there
+	for name, want := range e.query {
+		if !slices.Equal(got[name], want) {
+			return false
+		}
+	}
+	return true
 }
 
 func child(r *route, seg string) *route {
@@ -60,16 +94,17 @@ func orNew(r *route) *route {
 // param is one value out of a path.
 type param struct{ name, value string }
 
-// find matches an escaped path. Segments are taken apart before they are
-// decoded, so that an escaped slash stays inside its segment.
-func (r *route) find(method, escaped string) (*entry, []param) {
+// find matches an escaped path and a query string. Segments are taken apart
+// before they are decoded, so that an escaped slash stays inside its segment.
+func (r *route) find(method, escaped, query string) (*entry, []param) {
 	path := strings.TrimPrefix(escaped, "/")
 	path = strings.TrimSuffix(path, "/")
 	if strings.Count(path, "/") >= maxSegments {
 		return nil, nil
 	}
 	var buf [8]string
-	e, names, values := r.walk(method, path, buf[:0])
+	w := walk{method, query}
+	e, values := w.from(r, path, buf[:0])
 	if e == nil {
 		return nil, nil
 	}
@@ -79,32 +114,37 @@ func (r *route) find(method, escaped string) (*entry, []param) {
 		if err != nil {
 			return nil, nil
 		}
-		params[i] = param{names[i], value}
+		params[i] = param{e.names[i], value}
 	}
-	return e, params
+	return e.entry, params
 }
 
-// walk tries the fixed segment first, then the parameter, then the greedy one.
-func (r *route) walk(method, rest string, values []string) (*entry, []string, []string) {
+// walk is a search for one request's route.
+type walk struct{ method, query string }
+
+// from tries the fixed segment first, then the parameter, then the greedy one.
+func (w walk) from(r *route, rest string, values []string) (*end, []string) {
 	seg, tail, more := strings.Cut(rest, "/")
-	step := func(next *route, values []string) (*entry, []string, []string) {
+	step := func(next *route, values []string) (*end, []string) {
 		if more {
-			return next.walk(method, tail, values)
+			return w.from(next, tail, values)
 		}
-		return next.ops[method], next.names[method], values
+		return next.pick(w.method, w.query), values
 	}
 	if next := r.fixed[seg]; next != nil {
-		if e, n, v := step(next, values); e != nil {
-			return e, n, v
+		if e, v := step(next, values); e != nil {
+			return e, v
 		}
 	}
 	if r.param != nil && seg != "" {
-		if e, n, v := step(r.param, append(values, seg)); e != nil {
-			return e, n, v
+		if e, v := step(r.param, append(values, seg)); e != nil {
+			return e, v
 		}
 	}
-	if r.greedy != nil && rest != "" && r.greedy.ops[method] != nil {
-		return r.greedy.ops[method], r.greedy.names[method], append(values, rest)
+	if r.greedy != nil && rest != "" {
+		if e := r.greedy.pick(w.method, w.query); e != nil {
+			return e, append(values, rest)
+		}
 	}
-	return nil, nil, nil
+	return nil, nil
 }

@@ -34,12 +34,13 @@ import (
 func newMux(t testing.TB) *awsproto.Mux {
 	t.Helper()
 	return awsproto.NewMux(awsproto.Config{
-		Authenticate: func(r *http.Request, body []byte) (context.Context, error) {
-			call := awsproto.CallFrom(r.Context())
-			_, err := sigv4.Verify(r, body, call.Service, func(id string) (string, string, bool) {
-				return "test", "", id == "test"
-			}, time.Now())
-			return r.Context(), err
+		Authenticate: func(r *http.Request) (awsproto.Proof, error) {
+			claim, err := sigv4.Read(r, awsproto.CallFrom(r.Context()).Service, time.Now())
+			if err != nil {
+				return nil, err
+			}
+			err = claim.Prove(func(id string) (string, string, bool) { return "test", "", id == "test" })
+			return func(body []byte) (context.Context, error) { return r.Context(), claim.CheckBody(body) }, err
 		},
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})

@@ -21,10 +21,15 @@ import (
 	"github.com/lamina-dev/lamina/internal/awsproto"
 )
 
+// letIn is a verifier that accepts everything.
+func letIn(r *http.Request) (awsproto.Proof, error) {
+	return func([]byte) (context.Context, error) { return r.Context(), nil }, nil
+}
+
 // open is a front door that lets everybody in, for tests of the wire alone.
 func open() *awsproto.Mux {
 	return awsproto.NewMux(awsproto.Config{
-		Authenticate: func(r *http.Request, _ []byte) (context.Context, error) { return r.Context(), nil },
+		Authenticate: letIn,
 		Log:          slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 }
@@ -68,7 +73,7 @@ func TestNobodyWithoutAVerifier(t *testing.T) {
 
 func TestEveryRequestMeetsTheVerifier(t *testing.T) {
 	asked := 0
-	m := awsproto.NewMux(awsproto.Config{Authenticate: func(*http.Request, []byte) (context.Context, error) {
+	m := awsproto.NewMux(awsproto.Config{Authenticate: func(*http.Request) (awsproto.Proof, error) {
 		asked++
 		return nil, lamina.Errorf("MissingAuthenticationTokenException", "Missing Authentication Token")
 	}})
@@ -478,7 +483,7 @@ func TestPanicIsAnInternalFault(t *testing.T) {
 func TestContextCarriesTheCall(t *testing.T) {
 	type key struct{}
 	m := awsproto.NewMux(awsproto.Config{
-		Authenticate:  func(r *http.Request, _ []byte) (context.Context, error) { return r.Context(), nil },
+		Authenticate:  letIn,
 		WithRequestID: func(ctx context.Context, id string) context.Context { return context.WithValue(ctx, key{}, id) },
 	})
 	awsproto.Handle(m, iam.ListRoles, func(ctx context.Context, _ *iam.ListRolesRequest) (*iam.ListRolesResponse, error) {

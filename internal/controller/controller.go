@@ -65,7 +65,10 @@ const (
 	emptyGrace       = 2 * time.Second  // an instance without environments ends after it (AWS: a few minutes)
 	hiddenEmptyGrace = time.Minute      // of the hidden fleet
 	roleGrace        = 10 * time.Second // a new operator role may take so long to take effect (DESIGN.md 20)
-	drainGrace       = 10 * time.Second // for invocations when an instance ends
+	drainGrace       = 15 * time.Second // past the function's timeout, after which a draining environment is struck off; its agent ends it one second past the timeout, this is for agents that can't (chosen)
+	launchMemory     = time.Minute      // for which a failed launch is not repeated in its zone and type while others do (chosen)
+	endingPatience   = 2 * time.Minute  // for which a new version waits for the capacity that ending instances still hold (chosen)
+	roundLimit       = 5 * time.Second  // for all commits of one round (chosen)
 	maxBackoff       = 30 * time.Second // between starts of environments that end again at once
 	idleRound        = 30 * time.Second // a round without any nudge
 	retryRound       = 500 * time.Millisecond
@@ -74,18 +77,20 @@ const (
 // Controller is the loop and what it remembers between rounds; all of it can be lost.
 type Controller struct {
 	cfg       Config
-	failures  map[string]*failure  // by version key
-	emptyFrom map[string]time.Time // by instance id
-	routed    map[string]string    // version key → what was installed
-	scaling   map[string]*scaling  // by version key
-	wake      time.Time            // the next round is due then at the latest
-	rounds    chan struct{}        // receives after each round, when somebody listens
+	failures  map[string]*failure       // by version key
+	launches  map[string][]failedLaunch // of late, by provider key
+	draining  map[string]time.Time      // since when, by environment id
+	emptyFrom map[string]time.Time      // by instance id
+	routed    map[string]string         // version key → what was installed
+	scaling   map[string]*scaling       // by version key
+	wake      time.Time                 // the next round is due then at the latest
+	rounds    chan struct{}             // receives after each round, when somebody listens
 }
 
 // New makes a controller.
 func New(cfg Config) *Controller {
 	return &Controller{
-		cfg: cfg, failures: map[string]*failure{}, emptyFrom: map[string]time.Time{},
+		cfg: cfg, failures: map[string]*failure{}, launches: map[string][]failedLaunch{}, draining: map[string]time.Time{}, emptyFrom: map[string]time.Time{},
 		routed: map[string]string{}, scaling: map[string]*scaling{}, rounds: make(chan struct{}),
 	}
 }
@@ -163,17 +168,28 @@ func (c *Controller) due(t time.Time) {
 
 // round is one comparison of desired and actual. What fails is logged and
 // tried again soon.
+//
+// The turns of the providers come one after the other, and their commits have
+// roundLimit together: all go to one store, so one that does not answer the
+// first provider would not answer the next either. When it is over, the
+// remaining commits fail at once, while routes and assignments, which need none,
+// are still brought up to date for every provider.
 func (c *Controller) round(ctx context.Context) {
+	bounded, cancel := context.WithTimeoutCause(ctx, roundLimit, errSlowStore)
+	defer cancel()
 	r := c.load()
 	c.launchFailures(r)
 	for _, g := range r.groups {
-		if err := c.provider(ctx, r, g); err != nil && ctx.Err() == nil && !errors.Is(err, fleet.ErrClosing) {
+		if err := c.provider(bounded, r, g); err != nil && ctx.Err() == nil && !errors.Is(err, fleet.ErrClosing) {
 			c.cfg.Log.Warn("capacity provider is not as it should be", "provider", g.provider.Name, "error", err)
 			c.due(c.cfg.Clock().Add(retryRound))
 		}
 	}
-	if err := c.deletions(ctx, r); err != nil && ctx.Err() == nil {
+	c.forgetDrained(r)
+	if err := c.deletions(bounded, r); err != nil && ctx.Err() == nil {
 		c.cfg.Log.Warn("deletion is not complete", "error", err)
 		c.due(c.cfg.Clock().Add(retryRound))
 	}
 }
+
+var errSlowStore = errors.New("the store is slow; what is missing is tried again")

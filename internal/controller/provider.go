@@ -24,6 +24,7 @@ func (c *Controller) provider(ctx context.Context, r *round, g *group) error {
 		}
 	}
 	c.orphans(r, g)
+	c.strikeOff(r, g)
 	c.endEmpty(r, g)
 	c.send(r)
 	return errors.Join(append(errs, c.providerStatus(ctx, g))...)
@@ -57,16 +58,18 @@ func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.V
 	}
 	c.scale(r, g, &s)
 	o := decide(s)
+	var err error // of starting; routes and drains do not wait for it
 	if o.start > 0 && c.rested(key) {
-		if err := c.start(ctx, r, c.home(r, g, v, &o), v, &o); err != nil {
-			return err
-		}
+		err = c.start(ctx, r, c.home(r, g, v, &o), v, &o)
 	}
 	c.route(key, o.status.Serving, s.envs, o.drain)
 	for _, e := range s.envs {
 		if o.drain[e.spec.ID] {
 			r.drain(e)
 		}
+	}
+	if err != nil {
+		return err
 	}
 	if o.remove {
 		return c.removeVersion(ctx, v)
@@ -198,16 +201,18 @@ func (c *Controller) onDemand(ctx context.Context, r *round, g *group, v lamina.
 		c.due(now.Add(20 * time.Millisecond))
 	}
 	o := outcome{start: start, which: v.Generation, config: v.Config}
+	var err error // of starting; routes and drains do not wait for it
 	if start > 0 && !c.deleting(v) {
-		if err := c.start(ctx, r, g, v, &o); err != nil {
-			return err
-		}
+		err = c.start(ctx, r, g, v, &o)
 	}
 	c.route(key, v.Generation, envs, drain)
 	for _, e := range envs {
 		if drain[e.spec.ID] {
 			r.drain(e)
 		}
+	}
+	if err != nil {
+		return err
 	}
 	if c.deleting(v) && len(envs) == 0 {
 		return c.removeVersion(ctx, v)
@@ -311,25 +316,4 @@ func (c *Controller) commitFor(ctx context.Context, v lamina.Version, what strin
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
-}
-
-// launchFailures end what waits for an instance that never joined.
-func (c *Controller) launchFailures(r *round) {
-	for _, lost := range c.cfg.Fleet.LaunchFailures() {
-		for _, g := range r.groups {
-			if g.provider.Key() != lost.ProviderKey {
-				continue
-			}
-			for _, v := range g.versions {
-				if g.provider.Hidden {
-					c.cfg.Routes.Fail(v.Key(), "Sandbox.Failure", lost.Text)
-					continue
-				}
-				c.failures[v.Key()] = &failure{
-					generation: v.Generation, code: lamina.ReasonInsufficient, text: lost.Text,
-					errorType: "Sandbox.Failure", at: c.cfg.Clock(), count: 6, // an active version rests some seconds
-				}
-			}
-		}
-	}
 }

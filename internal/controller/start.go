@@ -30,13 +30,19 @@ func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Ver
 	if g.undecided {
 		return nil // DESIGN.md 9; the fleet tells when it is over
 	}
-	d := scheduler.Decide(c.request(r, g, v, o))
 	bringingUp := v.Config.Capacity != nil && o.which == v.Generation && o.status.Serving != v.Generation
+	request := c.request(r, g, v, o)
+	request.Failed = c.failedLaunches(g.provider, v, bringingUp)
+	d := scheduler.Decide(request)
 	if d.Refusal == nil && len(d.Launch) > 0 {
 		d.Refusal = c.mayLaunch(ctx, g.provider, v)
 		if d.Refusal == errNotYet {
 			return nil
 		}
+	}
+	if d.Refusal != nil && bringingUp && c.mayComeFree(r, g, v, d.Refusal) {
+		c.due(v.LastModified.Add(endingPatience))
+		return nil // the fleet tells when they are gone
 	}
 	if d.Refusal != nil {
 		return c.refused(v, o, d.Refusal, bringingUp)

@@ -28,10 +28,15 @@ import (
 )
 
 const (
-	joinLimit   = 15 * time.Second // from launch to the agent's Hello (chosen)
-	adoptLimit  = 10 * time.Second // a recorded instance counts as present for so long after a start (DESIGN.md 9)
-	recordsKept = time.Hour        // ended instances stay visible in DescribeInstances, as on EC2
-	retryPause  = 500 * time.Millisecond
+	launchLimit    = 15 * time.Second // for the driver to start an agent (chosen)
+	joinLimit      = 15 * time.Second // from then to the agent's Hello (chosen)
+	adoptLimit     = 10 * time.Second // a recorded instance counts as present for so long after a start (DESIGN.md 9)
+	lostLimit      = 45 * time.Second // without a session, before a joined instance is given up; below the minute after which its agent ends itself (DESIGN.md 11)
+	terminateLimit = 30 * time.Second // for the driver to end an instance, before it is asked again (chosen)
+	commitLimit    = 5 * time.Second  // for the store to take a change, before it is tried again (chosen)
+	tendInterval   = 5 * time.Second  // between looks for records nobody follows, lost sessions and old records
+	recordsKept    = time.Hour        // ended instances stay visible in DescribeInstances, as on EC2
+	retryPause     = 500 * time.Millisecond
 )
 
 // LogSink takes the log lines of environments. It must not block.
@@ -48,6 +53,7 @@ type Packages interface {
 type Config struct {
 	View       *view.View
 	Tables     tables.Fleet
+	Providers  *view.Table[lamina.CapacityProvider]
 	Subnets    *view.Table[lamina.Subnet]
 	Interfaces *view.Table[lamina.NetworkInterface]
 	// NewInterface chooses an address of the subnet that none of used has; false: none is free.
@@ -71,6 +77,7 @@ type Fleet struct {
 
 	mu      sync.Mutex
 	members map[string]*member // by instance id; ended ones leave
+	records map[string]bool    // ids whose first record is being committed
 	failed  []LaunchFailure
 	early   map[string]int  // by provider: agents in a row that ended right after they came
 	closing bool            // Shutdown has begun: nothing is launched any more
@@ -94,12 +101,16 @@ type Member struct {
 
 // New makes a fleet; Open loads its records.
 func New(cfg Config) *Fleet {
-	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), known: make(chan struct{}), members: map[string]*member{}, early: map[string]int{}}
+	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), known: make(chan struct{}), members: map[string]*member{}, records: map[string]bool{}, early: map[string]int{}}
 }
 
-// LaunchFailure is an instance that never joined.
+// LaunchFailure is an instance that never joined, or the last of a series that
+// ended right after they had.
 type LaunchFailure struct {
 	ProviderKey string
+	Zone        string // empty: no other zone or type will do, it is this host
+	Type        string
+	Code        string // a state reason code
 	Text        string // what happened and what to do next
 }
 
@@ -112,10 +123,14 @@ func (f *Fleet) LaunchFailures() []LaunchFailure {
 	return failed
 }
 
-func (f *Fleet) launchFailed(m *member, text string) string {
+// launchFailed tells the controller, and gives the reason back. What an earlier
+// server launched says nothing of launching.
+func (f *Fleet) launchFailed(m *member, code, text string) string {
 	f.mu.Lock()
-	f.failed = append(f.failed, LaunchFailure{m.inst.ProviderKey(), text})
-	f.mu.Unlock()
+	defer f.mu.Unlock()
+	if !m.adopted {
+		f.failed = append(f.failed, LaunchFailure{m.inst.ProviderKey(), m.inst.Zone, m.inst.Type, code, text})
+	}
 	return text
 }
 
@@ -153,11 +168,11 @@ func (f *Fleet) Run(ctx context.Context, l net.Listener) error {
 	f.mu.Unlock()
 	g.Go(func() error { return f.cfg.Driver.Run(ctx) })
 	g.Go(func() error { return f.followGone(ctx) })
-	g.Go(func() error { return f.forgetRecords(ctx) })
 	g.Go(func() error { return f.serve(ctx, l) })
 	if err := f.adopt(ctx); err != nil {
 		return errors.Join(err, g.Wait())
 	}
+	g.Go(func() error { return f.tend(ctx) })
 	return g.Wait()
 }
 
@@ -192,11 +207,13 @@ func (f *Fleet) adopt(ctx context.Context) error {
 // instance carries id, type, size, zone and subnet; an empty subnet gets no
 // address (the hidden fleet). Refusals are *lamina.Errors with a state reason code.
 func (f *Fleet) Launch(ctx context.Context, p lamina.CapacityProvider, inst lamina.Instance) error {
-	if f.isClosing() {
+	if !f.begin(inst.ID) {
 		return ErrClosing
 	}
+	defer f.begun(inst.ID)
 	inst.State, inst.LaunchedAt = lamina.InstancePending, f.cfg.Clock()
 	inst.Token = newToken()
+	// A commit that was given up may still happen: tend finds its record then.
 	if _, err := f.cfg.View.Update(ctx, func(tx *view.Tx) error { return f.record(tx, p, &inst) }); err != nil {
 		return fmt.Errorf("record instance %s: %w", inst.ID, err)
 	}
@@ -209,14 +226,33 @@ func (f *Fleet) Launch(ctx context.Context, p lamina.CapacityProvider, inst lami
 // waiting for the next start.
 var ErrClosing = errors.New("the fleet is shutting down")
 
-func (f *Fleet) isClosing() bool {
+func (f *Fleet) begin(id string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.closing
+	if f.closing {
+		return false
+	}
+	f.records[id] = true
+	return true
 }
 
-// record is DESIGN.md 13's one batch: the allocation, the address, the instance.
+func (f *Fleet) begun(id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.records, id)
+}
+
+// record is DESIGN.md 13's one batch: the allocation, the address, the instance,
+// under the cap that holds at that moment.
 func (f *Fleet) record(tx *view.Tx, p lamina.CapacityProvider, inst *lamina.Instance) error {
+	if !p.Hidden {
+		row, ok := f.cfg.Providers.At(tx).Get(p.Key())
+		if !ok || row.Value.Deleting {
+			return lamina.Errorf(lamina.ReasonInsufficient, "The capacity provider %s is being deleted.", p.Name)
+		}
+		p = row.Value
+		tx.Guard(f.cfg.Providers.AtRevision(row))
+	}
 	alloc, ok := f.cfg.Tables.Allocations.At(tx).Get(p.Key())
 	if alloc.Value.VCPUs+inst.VCPUs > p.MaxVCPU() {
 		return lamina.Errorf(lamina.ReasonVCPULimit, lamina.TextVCPULimit)
@@ -242,6 +278,7 @@ func (f *Fleet) address(tx *view.Tx, p lamina.CapacityProvider, inst *lamina.Ins
 	if !ok {
 		return lamina.Errorf(lamina.ReasonInvalidSubnet, "The subnet %s of capacity provider %s does not exist any more.", inst.SubnetID, p.Name)
 	}
+	tx.Guard(f.cfg.Subnets.AtRevision(subnet))
 	prefix := subnet.Key + "/"
 	var used []lamina.NetworkInterface
 	for row := range f.cfg.Interfaces.At(tx).Scan(prefix) {
@@ -284,7 +321,7 @@ func (f *Fleet) Shutdown(ctx context.Context, grace time.Duration) error {
 	f.mu.Unlock()
 	for {
 		f.mu.Lock()
-		left := slices.Sorted(maps.Keys(f.members))
+		left := slices.Concat(slices.Sorted(maps.Keys(f.members)), slices.Sorted(maps.Keys(f.records)))
 		f.mu.Unlock()
 		if len(left) == 0 {
 			return nil
@@ -297,33 +334,22 @@ func (f *Fleet) Shutdown(ctx context.Context, grace time.Duration) error {
 	}
 }
 
-// Assign tells an instance everything it should run.
+// Assign tells an instance everything it should run. It does not wait for the
+// agent, which may read nothing: the session sends the newest list.
 func (f *Fleet) Assign(id string, specs []wire.EnvironmentSpec) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	m := f.members[id]
 	if m == nil {
-		f.mu.Unlock()
 		return
 	}
-	m.assigned, m.told = specs, true
+	m.assigned, m.told = slices.Clone(specs), true
 	m.generation++
-	conn, msg := m.conn, f.assignments(m)
-	f.mu.Unlock()
-	if conn != nil {
-		f.send(conn, id, wire.KindAssignments, msg)
-	}
+	m.session.nudge()
 }
 
 func (f *Fleet) assignments(m *member) wire.Assignments {
 	return wire.Assignments{Epoch: f.epoch, Generation: m.generation, Environments: m.assigned}
-}
-
-// send ends the session when the agent does not take the frame; it will dial again.
-func (f *Fleet) send(conn *wire.Conn, id string, kind wire.Kind, msg any) {
-	if err := conn.Send(kind, msg); err != nil {
-		f.cfg.Log.Warn("agent session lost", "instance", id, "error", err)
-		conn.Close()
-	}
 }
 
 func (f *Fleet) followGone(ctx context.Context) error {
@@ -337,26 +363,6 @@ func (f *Fleet) followGone(ctx context.Context) error {
 				m.goneLocked()
 			}
 			f.mu.Unlock()
-		}
-	}
-}
-
-func (f *Fleet) forgetRecords(ctx context.Context) error {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-	for {
-		for row := range f.cfg.Tables.Instances.All() {
-			if !row.Value.Ended() || f.cfg.Clock().Sub(row.Value.EndedAt) < recordsKept {
-				continue
-			}
-			if _, err := f.cfg.View.Update(ctx, func(tx *view.Tx) error { return tx.Do(f.cfg.Tables.Instances.Delete(row.Key)) }); err != nil {
-				f.cfg.Log.Warn("ended instance stays recorded", "instance", row.Value.ID, "error", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
 		}
 	}
 }

@@ -22,7 +22,8 @@ type member struct {
 	inst    lamina.Instance
 	adopted bool
 
-	conn       *wire.Conn
+	session    *session      // nil while its agent has none
+	leftAt     time.Time     // when it lost the last one
 	joined     chan struct{} // closed at the first Hello
 	everJoined bool
 	addr       string
@@ -50,7 +51,7 @@ func newMember(inst lamina.Instance, adopted bool) *member {
 
 func (m *member) snapshot() Member {
 	return Member{
-		Instance: m.inst, Joined: m.everJoined, Connected: m.conn != nil, Reported: m.reported, HostCPU: m.hostCPU, Undecided: m.adopted && !m.everJoined && !m.ending,
+		Instance: m.inst, Joined: m.everJoined, Connected: m.session != nil, Reported: m.reported, HostCPU: m.hostCPU, Undecided: m.adopted && !m.everJoined && !m.ending,
 		Ending: m.ending || m.isGone, InvokeAddr: m.addr,
 		Assigned: slices.Clone(m.assigned), Environments: maps.Clone(m.envs),
 	}
@@ -75,8 +76,11 @@ func (m *member) goneLocked() {
 func (f *Fleet) follow(m *member) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.members[m.inst.ID] != nil {
-		return
+	if f.members[m.inst.ID] != nil || f.ctx.Err() != nil {
+		return // the next start finds the record
+	}
+	if f.closing {
+		m.endLocked("the server stops", 0)
 	}
 	f.members[m.inst.ID] = m
 	ctx := f.ctx
@@ -126,10 +130,13 @@ func (f *Fleet) start(ctx context.Context, m *member) (reason string, ok bool) {
 		}
 		return "", m.inst.State != lamina.InstanceShuttingDown
 	}
-	handle, err := f.cfg.Driver.Launch(ctx, driver.Spec{Instance: m.inst, ServerAddr: f.cfg.ServerAddr, Orphan: f.cfg.Orphan, Settings: f.cfg.Settings})
+	launching, cancel := context.WithTimeout(ctx, launchLimit)
+	defer cancel()
+	handle, err := f.cfg.Driver.Launch(launching, driver.Spec{Instance: m.inst, ServerAddr: f.cfg.ServerAddr, Orphan: f.cfg.Orphan, Settings: f.cfg.Settings})
 	if err != nil {
 		f.cfg.Log.Warn("instance launch failed", "instance", id, "type", m.inst.Type, "zone", m.inst.Zone, "error", err)
-		return f.launchFailed(m, launchText(err)), false
+		code, text := launchReason(err)
+		return f.launchFailed(m, code, text), false
 	}
 	f.mu.Lock()
 	m.inst.Handle = handle
@@ -138,12 +145,12 @@ func (f *Fleet) start(ctx context.Context, m *member) (reason string, ok bool) {
 	return "", true
 }
 
-// launchText is the driver's own explanation where it gives one.
-func launchText(err error) string {
+// launchReason is the driver's own explanation where it gives one.
+func launchReason(err error) (code, text string) {
 	if e, ok := errors.AsType[*lamina.Error](err); ok {
-		return e.Message
+		return e.Code, e.Message
 	}
-	return fmt.Sprintf("launch failed: %v", err)
+	return lamina.ReasonInsufficient, fmt.Sprintf("launch failed: %v", err)
 }
 
 // present waits for the agent to join and then for the instance's end.
@@ -161,9 +168,9 @@ func (f *Fleet) present(ctx context.Context, m *member) (reason string) {
 	case <-m.end:
 		return m.reason
 	case <-m.gone:
-		return f.launchFailed(m, "its agent ended before it joined; its log is in the instance's folder")
+		return f.launchFailed(m, lamina.ReasonInsufficient, "its agent ended before it joined; its log is in the instance's folder")
 	case <-timer.C:
-		return f.launchFailed(m, fmt.Sprintf("its agent did not join within %v; its log is in the instance's folder", limit))
+		return f.launchFailed(m, lamina.ReasonInsufficient, fmt.Sprintf("its agent did not join within %v; its log is in the instance's folder", limit))
 	case <-ctx.Done():
 		return ""
 	}
@@ -195,11 +202,10 @@ func (f *Fleet) endedEarly(m *member) string {
 	often := f.early[key] >= earlyEnds
 	if often {
 		f.early[key] = 0
+		f.failed = append(f.failed, LaunchFailure{ProviderKey: key, Code: lamina.ReasonInsufficient, Text: fmt.Sprintf(
+			"%d instances in a row ended right after their launch; the agents' logs in the data folder say why", earlyEnds)})
 	}
 	f.mu.Unlock()
-	if often {
-		return f.launchFailed(m, fmt.Sprintf("%d instances in a row ended right after their launch; the agents' logs in the data folder say why", earlyEnds))
-	}
 	return text
 }
 
@@ -209,7 +215,7 @@ func (f *Fleet) cleanUp(ctx context.Context, m *member) {
 	f.update(ctx, m, func(i *lamina.Instance) { i.State, i.Reason = lamina.InstanceShuttingDown, m.reason })
 	f.askToEnd(m)
 	for {
-		err := f.cfg.Driver.Terminate(ctx, m.inst.ID, m.inst.Handle)
+		err := f.terminate(ctx, m)
 		if err == nil {
 			err = f.release(ctx, m)
 		}
@@ -225,22 +231,27 @@ func (f *Fleet) cleanUp(ctx context.Context, m *member) {
 	}
 	f.mu.Lock()
 	delete(f.members, m.inst.ID)
-	if m.conn != nil {
-		m.conn.Close()
+	if m.session != nil {
+		m.session.conn.Close()
 	}
 	f.mu.Unlock()
 	f.changed()
 }
 
+func (f *Fleet) terminate(ctx context.Context, m *member) error {
+	ctx, cancel := context.WithTimeout(ctx, terminateLimit)
+	defer cancel()
+	return f.cfg.Driver.Terminate(ctx, m.inst.ID, m.inst.Handle)
+}
+
 // askToEnd lets running invocations finish within the grace.
 func (f *Fleet) askToEnd(m *member) {
 	f.mu.Lock()
-	conn, grace, gone := m.conn, m.grace, m.isGone
+	s, grace, gone := m.session, m.grace, m.isGone
 	f.mu.Unlock()
-	if conn == nil || gone || grace <= 0 {
+	if s == nil || gone || grace <= 0 || s.conn.Send(wire.KindShutdown, wire.Shutdown{Grace: grace}) != nil {
 		return
 	}
-	f.send(conn, m.inst.ID, wire.KindShutdown, wire.Shutdown{Grace: grace})
 	select {
 	case <-m.gone:
 	case <-time.After(grace + time.Second):
@@ -249,6 +260,8 @@ func (f *Fleet) askToEnd(m *member) {
 
 // release is the counterpart of record.
 func (f *Fleet) release(ctx context.Context, m *member) error {
+	ctx, cancel := context.WithTimeout(ctx, commitLimit)
+	defer cancel()
 	_, err := f.cfg.View.Update(ctx, func(tx *view.Tx) error {
 		row, ok := f.cfg.Tables.Instances.At(tx).Get(m.inst.Key())
 		if !ok || row.Value.Ended() {
@@ -276,6 +289,8 @@ func (f *Fleet) release(ctx context.Context, m *member) error {
 // update changes the record; a failure is only a picture that is out of date,
 // since cleanUp repeats what matters.
 func (f *Fleet) update(ctx context.Context, m *member, change func(*lamina.Instance)) {
+	ctx, cancel := context.WithTimeout(ctx, commitLimit)
+	defer cancel()
 	f.mu.Lock()
 	change(&m.inst)
 	key := m.inst.Key()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/lamina-dev/lamina"
@@ -55,32 +56,47 @@ func (f *Fleet) serveConn(ctx context.Context, conn *wire.Conn) {
 	}
 }
 
+// session is an agent's connection.
+type session struct {
+	conn *wire.Conn
+	news chan struct{} // the assignments have changed
+}
+
+func (s *session) nudge() {
+	if s == nil {
+		return
+	}
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
+
 // session follows one agent until its connection ends.
 func (f *Fleet) session(conn *wire.Conn, body []byte) error {
 	hello, err := wire.Decode[wire.Hello](body)
 	if err != nil {
 		return err
 	}
-	m, refused := f.admit(conn, hello)
+	s := &session{conn: conn, news: make(chan struct{}, 1)}
+	m, refused := f.admit(s, hello)
 	if err := conn.Send(wire.KindWelcome, wire.Welcome{Refused: refused, Orphan: f.cfg.Orphan}); err != nil {
 		return err
 	}
 	if refused != "" {
 		return fmt.Errorf("agent of instance %s refused: %s", hello.InstanceID, refused)
 	}
-	defer f.leave(m, conn)
-	f.mu.Lock()
-	told, msg := m.told, f.assignments(m)
-	f.mu.Unlock()
-	if told {
-		if err := conn.Send(wire.KindAssignments, msg); err != nil {
-			return err
-		}
-	}
+	defer f.leave(m, s)
 	f.changed()
 	if err := conn.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
+	ended := make(chan struct{})
+	var teller sync.WaitGroup
+	teller.Go(func() { f.tell(m, s, ended) })
+	defer teller.Wait()
+	defer conn.Close()
+	defer close(ended)
 	for {
 		kind, body, err := conn.Receive()
 		if err != nil {
@@ -92,8 +108,31 @@ func (f *Fleet) session(conn *wire.Conn, body []byte) error {
 	}
 }
 
+// tell sends the newest assignments, once now and then whenever they change,
+// until the session has ended. An agent that takes none loses its session and
+// dials again.
+func (f *Fleet) tell(m *member, s *session, ended <-chan struct{}) {
+	for {
+		f.mu.Lock()
+		told := m.told && m.session == s
+		msg := wire.Assignments{Epoch: f.epoch, Generation: m.generation, Environments: m.assigned}
+		f.mu.Unlock()
+		if told {
+			if err := s.conn.Send(wire.KindAssignments, msg); err != nil {
+				s.conn.Close()
+				return
+			}
+		}
+		select {
+		case <-s.news:
+		case <-ended:
+			return
+		}
+	}
+}
+
 // admit checks who dials and takes over what already runs there.
-func (f *Fleet) admit(conn *wire.Conn, h wire.Hello) (*member, string) {
+func (f *Fleet) admit(s *session, h wire.Hello) (*member, string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	m := f.members[h.InstanceID]
@@ -106,10 +145,10 @@ func (f *Fleet) admit(conn *wire.Conn, h wire.Hello) (*member, string) {
 		m.endLocked("its agent is of another version", 0)
 		return nil, fmt.Sprintf("the agent speaks protocol %d, the server %d", h.Protocol, wire.ProtocolVersion)
 	}
-	if m.conn != nil {
-		m.conn.Close()
+	if m.session != nil {
+		m.session.conn.Close()
 	}
-	m.conn, m.addr, m.reported = conn, h.InvokeAddr, f.cfg.Clock()
+	m.session, m.addr, m.reported = s, h.InvokeAddr, f.cfg.Clock()
 	m.setEnvironments(h.Environments)
 	if !m.told {
 		m.assigned = nil
@@ -135,10 +174,10 @@ func (m *member) setEnvironments(list []wire.EnvironmentStatus) {
 }
 
 // leave keeps the member: the agent may dial again, and only the driver says gone.
-func (f *Fleet) leave(m *member, conn *wire.Conn) {
+func (f *Fleet) leave(m *member, s *session) {
 	f.mu.Lock()
-	if m.conn == conn {
-		m.conn = nil
+	if m.session == s {
+		m.session, m.leftAt = nil, f.cfg.Clock()
 	}
 	f.mu.Unlock()
 	f.changed()

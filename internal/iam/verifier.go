@@ -62,8 +62,9 @@ type Verifier struct {
 	Clock    lamina.Clock
 }
 
-// Authenticate is awsproto's hook.
-func (v *Verifier) Authenticate(r *http.Request, body []byte) (context.Context, error) {
+// Authenticate is awsproto's hook: it judges a request's head, and the proof it
+// gives judges the rest once the body is there.
+func (v *Verifier) Authenticate(r *http.Request) (awsproto.Proof, error) {
 	service := ""
 	if call := awsproto.CallFrom(r.Context()); call != nil {
 		service = call.Service
@@ -74,15 +75,20 @@ func (v *Verifier) Authenticate(r *http.Request, body []byte) (context.Context, 
 		// checked, so that only callers who may come in learn that.
 		service = scopeService(r)
 	}
-	caller, err := v.Verify(r, body, service)
+	c, err := v.open(r, service)
 	if err != nil {
 		return nil, spelled(err, service)
 	}
-	if unserved && isForm(r) {
-		// awsproto would go on to place the form by its API version.
-		return nil, lamina.Errorf("InvalidAction", "The service %s is not served here.", service)
-	}
-	return lamina.WithCaller(r.Context(), caller), nil
+	return func(body []byte) (context.Context, error) {
+		if err := c.CheckBody(body); err != nil {
+			return nil, err
+		}
+		if unserved && isForm(r) {
+			// awsproto would go on to place the form by its API version.
+			return nil, lamina.Errorf("InvalidAction", "The service %s is not served here.", service)
+		}
+		return lamina.WithCaller(r.Context(), c.caller), nil
+	}, nil
 }
 
 // spelled gives STS's clients the code of an expired token that AWS gives them:
@@ -96,24 +102,47 @@ func spelled(err error, service string) error {
 
 // Verify recomputes the signature and says who made it.
 func (v *Verifier) Verify(r *http.Request, body []byte, service string) (lamina.Caller, error) {
-	k := keyring{v: v, token: sigv4.SessionToken(r)}
-	id, err := sigv4.Verify(r, body, service, k.find, v.Clock())
+	c, err := v.open(r, service)
 	if err != nil {
-		if k.welcome(r, err) {
-			return root(DefaultAccount, scopeField(r, 3), sigv4.AccessKeyID(r)), nil
-		}
 		return lamina.Caller{}, err
 	}
+	if err := c.CheckBody(body); err != nil {
+		return lamina.Caller{}, err
+	}
+	return c.caller, nil
+}
+
+// claimed is a request whose head holds, and whom it comes from if its body
+// does as well.
+type claimed struct {
+	*sigv4.Claim
+	caller lamina.Caller
+}
+
+// open checks all of a request that needs no body.
+func (v *Verifier) open(r *http.Request, service string) (claimed, error) {
+	claim, err := sigv4.Read(r, service, v.Clock())
+	if err != nil {
+		return claimed{}, err
+	}
+	id := claim.Identity()
+	k := keyring{v: v, token: id.SessionToken}
+	if err := claim.Prove(k.find); err != nil {
+		if k.welcome(r, err) {
+			return claimed{claim, root(DefaultAccount, id.Region, id.AccessKeyID)}, nil
+		}
+		return claimed{}, err
+	}
 	if k.session == nil {
-		return root(k.account, id.Region, id.AccessKeyID), nil
+		return claimed{claim, root(k.account, id.Region, id.AccessKeyID)}, nil
 	}
 	if !v.Clock().Before(k.session.Expires) {
-		return lamina.Caller{}, lamina.Errorf(codeExpiredToken, "The security token included in the request is expired")
+		return claimed{}, lamina.Errorf(codeExpiredToken, "The security token included in the request is expired")
 	}
-	return lamina.Caller{
+	return claimed{claim, lamina.Caller{
 		Scope: lamina.Scope{Account: k.session.Account, Region: id.Region}, AccessKeyID: id.AccessKeyID,
 		ARN: k.session.ARN, UserID: k.session.UserID,
-	}, nil
+	}}, nil
 }
 
 const codeExpiredToken = "ExpiredTokenException"
@@ -156,7 +185,8 @@ func (k *keyring) find(id string) (secret, token string, ok bool) {
 
 // welcome lets keys we know nothing of in on loopback, as engineers have real
 // ones in their shells; a URL anyone can make a browser open is no such proof.
-// All but the signature was right: sigv4 asks for the key last.
+// All of its head but the signature was right, and its body still has to be the
+// one it declares.
 func (k *keyring) welcome(r *http.Request, err error) bool {
 	refused, ok := errors.AsType[*sigv4.Error](err)
 	return ok && refused.Kind == sigv4.UnknownKey && k.v.Loopback && !k.known && r.Header.Get("Authorization") != ""
@@ -174,11 +204,9 @@ func isForm(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") || r.URL.Query().Has("Action")
 }
 
-func scopeService(r *http.Request) string { return scopeField(r, 2) }
-
-// scopeField reads one field of a request's credential scope, counted from its
-// end (key/date/region/service/terminator). It is not yet verified.
-func scopeField(r *http.Request, fromEnd int) string {
+// scopeService is the service of a request's credential scope, which is not yet
+// verified: key/date/region/service/terminator.
+func scopeService(r *http.Request) string {
 	credential := r.URL.Query().Get("X-Amz-Credential")
 	if auth := r.Header.Get("Authorization"); auth != "" {
 		_, rest, _ := strings.Cut(auth, "Credential=")
@@ -188,5 +216,5 @@ func scopeField(r *http.Request, fromEnd int) string {
 	if len(parts) < 5 {
 		return ""
 	}
-	return parts[len(parts)-fromEnd]
+	return parts[len(parts)-2]
 }

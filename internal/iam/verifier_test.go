@@ -116,7 +116,7 @@ func TestVerifier(t *testing.T) {
 
 func TestUnsignedIsRefused(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "http://localhost:4566/2015-03-31/functions", nil)
-	if _, err := verifier(t, true).Authenticate(r, nil); codeOf(err) != "MissingAuthenticationTokenException" {
+	if _, err := verifier(t, true).Authenticate(r); codeOf(err) != "MissingAuthenticationTokenException" {
 		t.Errorf("got %v", err)
 	}
 }

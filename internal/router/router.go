@@ -21,10 +21,11 @@ import (
 )
 
 // Texts of refusals. The 429's reason for managed instances is not known
-// publicly (lmi-service.md 11.1); both are chosen.
+// publicly (lmi-service.md 11.1); text and reason are chosen for them.
 const (
 	TextThrottled   = "Rate Exceeded."
 	ReasonThrottled = "ConcurrentInvocationLimitExceeded"
+	ReasonReserved  = "ReservedFunctionConcurrentInvocationLimitExceeded" // lambda-api.md 2
 	TextLost        = "The execution environment was lost while it ran the invocation."
 )
 
@@ -35,6 +36,8 @@ const answerGrace = 5 * time.Second
 // Request is one invocation of a resolved version.
 type Request struct {
 	VersionKey    string
+	FunctionKey   string // of the function, whose versions share its reserved concurrency
+	Reserved      *int32 // invocations of the function at once, over all its versions; nil: no limit
 	RequestID     string
 	FunctionARN   string // as invoked, with its qualifier
 	TraceID       string
@@ -58,9 +61,10 @@ type Result struct {
 // Router routes invocations. Its methods may be called from many goroutines.
 type Router struct {
 	targets sync.Map // version key → *target
+	running sync.Map // function key → *inFlight; an entry stays, so that no count is lost
 	demand  chan struct{}
 	pools   pools
-	running sync.WaitGroup
+	calls   sync.WaitGroup
 	closed  atomic.Bool
 	stop    func() // closes stopped, once
 	stopped chan struct{}
@@ -110,7 +114,7 @@ func (r *Router) Load(versionKey string) lamina.Load {
 func (r *Router) Drain(ctx context.Context) {
 	r.closed.Store(true)
 	done := make(chan struct{})
-	go func() { r.running.Wait(); close(done) }()
+	go func() { r.calls.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -127,23 +131,41 @@ func (r *Router) target(key string) *target {
 	return t.(*target)
 }
 
+func (r *Router) function(key string) *inFlight {
+	if f, ok := r.running.Load(key); ok {
+		return f.(*inFlight)
+	}
+	f, _ := r.running.LoadOrStore(key, new(inFlight))
+	return f.(*inFlight)
+}
+
 // Invoke runs one invocation to its end, whatever becomes of the caller: a sync
 // invocation is handed to a runtime at most once. The error is a *lamina.Error.
 func (r *Router) Invoke(ctx context.Context, req Request) (Result, error) {
 	if r.closed.Load() {
 		return Result{}, lamina.Errorf(lamina.CodeServiceNotRunning, "Lamina is stopping. Start it again with: lamina up")
 	}
-	r.running.Add(1)
-	defer r.running.Done()
+	r.calls.Add(1)
+	defer r.calls.Done()
+	function := r.function(req.FunctionKey)
+	if !function.begin(req.Reserved) {
+		return Result{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonReserved}
+	}
+	defer function.end()
+	return r.route(ctx, &req)
+}
+
+// route finds the environment.
+func (r *Router) route(ctx context.Context, req *Request) (Result, error) {
 	t := r.target(req.VersionKey)
 	for range maxPasses {
 		installs := t.installs.Load()
-		res, err := r.pass(t, &req)
+		res, err := r.pass(t, req)
 		if !errors.Is(err, errNoSlot) {
 			return res, err
 		}
 		if req.ColdStart > 0 {
-			return r.coldStart(ctx, t, &req)
+			return r.coldStart(ctx, t, req)
 		}
 		if installs == t.installs.Load() {
 			break

@@ -75,6 +75,8 @@ type Limits struct {
 const (
 	DefaultUID = 993 // sbx_user1051 on AWS
 	DefaultGID = 990
+	// DefaultTmp is AWS's smallest and default size of /tmp, in bytes.
+	DefaultTmp = 512 << 20
 	// MaxLine bounds a log line; a longer one is handed over in pieces (chosen).
 	MaxLine = 256 << 10
 )
@@ -108,6 +110,17 @@ type Exit struct {
 	Code   int // exit status, -1 after a signal
 	Signal syscall.Signal
 	OOM    bool // the kernel killed for memory
+}
+
+// ExitOf reads how a process ended.
+func ExitOf(state *os.ProcessState) Exit {
+	if state == nil {
+		return Exit{Code: -1}
+	}
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return Exit{Code: -1, Signal: ws.Signal()}
+	}
+	return Exit{Code: state.ExitCode()}
 }
 
 // String is the wording of Go and of AWS: "exit status 1" or "signal: killed".

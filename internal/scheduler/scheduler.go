@@ -58,7 +58,20 @@ type Request struct {
 	Subnets  []Subnet
 	Offers   []Offer // cheapest first
 	VCPULeft int32   // cap less what is allocated
+	Failed   []Failure
 }
+
+// Failure is a launch that came to nothing a short while ago: it is not repeated
+// there while another zone or type may do. An empty Zone or Type stands for all.
+type Failure struct {
+	Zone string
+	Type string
+	Refusal
+}
+
+// LaunchTries is after how many failed launches none is tried any more: two
+// whole start layouts of three instances (chosen; AWS names no figure).
+const LaunchTries = 6
 
 // Launch is a new instance with how many of the environments it takes.
 type Launch struct {
@@ -123,15 +136,28 @@ type state struct {
 
 // placeOne walks the zones from the one with the fewest environments of this
 // version: in each, an instance with room, else a launch. Zones beyond
-// SpreadZones come into play only when those fail.
+// SpreadZones come into play only when those fail, and zones where a launch
+// failed lately when no other takes one.
 func (s *state) placeOne() bool {
 	zones := s.zones()
 	for _, zone := range zones {
-		if s.onHost(zone) || s.byLaunch(zone) {
+		if s.onHost(zone) || (!s.troubled(zone) && s.byLaunch(zone)) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(zones, func(zone string) bool { return s.troubled(zone) && s.byLaunch(zone) })
+}
+
+// troubled says whether a launch failed in a zone lately.
+func (s *state) troubled(zone string) bool {
+	return slices.ContainsFunc(s.Failed, func(f Failure) bool { return f.Zone == "" || f.Zone == zone })
+}
+
+// failed says whether a type's launch failed in a zone lately, or too many did anywhere.
+func (s *state) failed(zone, typ string) bool {
+	return len(s.Failed) >= LaunchTries || slices.ContainsFunc(s.Failed, func(f Failure) bool {
+		return (f.Zone == "" || f.Zone == zone) && (f.Type == "" || f.Type == typ)
+	})
 }
 
 // zones in order of preference.
@@ -196,8 +222,8 @@ func (s *state) onHost(zone string) bool {
 }
 
 func (s *state) byLaunch(zone string) bool {
-	offer, ok := s.offer()
-	if !ok || offer.VCPUs > s.VCPULeft {
+	offer, ok := s.offer(zone)
+	if !ok {
 		return false
 	}
 	for i := range s.subnets {
@@ -218,26 +244,36 @@ func (s *state) byLaunch(zone string) bool {
 	return false
 }
 
-// offer is the cheapest type that holds one environment beside the reserve.
-func (s *state) offer() (Offer, bool) {
+// offer is the cheapest type that holds one environment, fits under the cap and
+// has not failed in the zone.
+func (s *state) offer(zone string) (Offer, bool) {
 	for _, o := range s.Offers {
-		if int64(o.VCPUs)*1000-lamina.ReserveMilliVCPU >= s.Need.MilliVCPU && o.MemoryMiB-lamina.ReserveMiB >= s.Need.MemoryMiB {
+		if s.holds(o) && o.VCPUs <= s.VCPULeft && !s.failed(zone, o.Type) {
 			return o, true
 		}
 	}
 	return Offer{}, false
 }
 
+// holds says whether a type holds one environment beside the reserve.
+func (s *state) holds(o Offer) bool {
+	return int64(o.VCPUs)*1000-lamina.ReserveMilliVCPU >= s.Need.MilliVCPU && o.MemoryMiB-lamina.ReserveMiB >= s.Need.MemoryMiB
+}
+
 // refusal names the one limit that stopped the placement.
 func (s *state) refusal() *Refusal {
-	offer, ok := s.offer()
+	under := func(o Offer) bool { return s.holds(o) && o.VCPUs <= s.VCPULeft }
+	address := func(sub Subnet) bool { return sub.Free > 0 }
 	switch {
-	case !ok:
+	case !slices.ContainsFunc(s.Offers, s.holds):
 		return &Refusal{lamina.ReasonInsufficient, fmt.Sprintf(
 			"No allowed instance type holds an environment of %d MiB and %.1f vCPU beside the 1 vCPU and 1 GiB each instance keeps for itself. Allow a larger type or lower the function's memory.",
 			s.Need.MemoryMiB, float64(s.Need.MilliVCPU)/1000)}
-	case offer.VCPUs > s.VCPULeft:
+	case !slices.ContainsFunc(s.Offers, under):
 		return &Refusal{lamina.ReasonVCPULimit, lamina.TextVCPULimit}
+	case len(s.Failed) > 0 && slices.ContainsFunc(s.subnets, address):
+		last := s.Failed[len(s.Failed)-1].Refusal
+		return &last
 	default:
 		return &Refusal{lamina.ReasonNoAddresses, "The subnets of the capacity provider have no free IP addresses left. Use larger subnets or end what holds their addresses."}
 	}

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lamina-dev/lamina"
@@ -56,6 +57,23 @@ func TestDecide(t *testing.T) {
 			Request{Count: 1, Need: smallest, Subnets: []Subnet{{"s-a", "z-a", 0}, three[1]}, Offers: offers, VCPULeft: 400}, 1, 0, 0, ""},
 		"no type is large enough": {
 			Request{Count: 1, Need: Need{16000, 32768}, Subnets: three, Offers: offers, VCPULeft: 400}, 0, 0, 1, lamina.ReasonInsufficient},
+		"a failed launch goes to another zone": {
+			Request{Count: 3, Need: smallest, Subnets: three, Offers: offers, VCPULeft: 400, Failed: failed("z-a c6a.large")}, 3, 0, 0, ""},
+		"in the only zone it takes another type": {
+			Request{Count: 1, Need: smallest, Subnets: three[:1], Offers: offers, VCPULeft: 400, Failed: failed("z-a c6a.large", "z-a m5.large")}, 1, 0, 0, ""},
+		"room in a zone where launches fail is used": {
+			Request{Count: 1, Need: smallest, Hosts: []Host{big}, Subnets: three[:1], Offers: offers, VCPULeft: 400, Failed: failed("z-a c6a.large")}, 0, 1, 0, ""},
+		"when every type failed everywhere, the last failure is the reason": {
+			Request{Count: 1, Need: smallest, Subnets: three[:2], Offers: offers[:1], VCPULeft: 400, Failed: failed("z-a c6a.large", "z-b c6a.large")}, 0, 0, 1, "Last"},
+		"six failures are enough": {
+			Request{Count: 1, Need: smallest, Subnets: three, Offers: offers, VCPULeft: 400,
+				Failed: failed("z-a 1", "z-b 1", "z-c 1", "z-a 2", "z-b 2", "z-c 2")}, 0, 0, 1, "Last"},
+		"a host on which nothing lives is not tried again": {
+			Request{Count: 1, Need: smallest, Subnets: three, Offers: offers, VCPULeft: 400, Failed: failed(" ")}, 0, 0, 1, "Last"},
+		"the cap is still the reason when it is the limit": {
+			Request{Count: 1, Need: smallest, Subnets: three, Offers: offers, VCPULeft: 1, Failed: failed("z-a c6a.large")}, 0, 0, 1, lamina.ReasonVCPULimit},
+		"under a tight cap a dearer type with fewer vCPUs is taken": {
+			Request{Count: 1, Need: smallest, Subnets: three, Offers: []Offer{offers[2], offers[1]}, VCPULeft: 2}, 1, 0, 0, ""},
 		"four vCPUs need the type with eight": {
 			Request{Count: 1, Need: Need{4000, 8192}, Subnets: three, Offers: offers, VCPULeft: 400}, 1, 0, 0, ""},
 	}
@@ -74,6 +92,30 @@ func TestDecide(t *testing.T) {
 				t.Errorf("launches %d placed %d missing %d code %q; want %d %d %d %q", len(d.Launch), placed, d.Missing, code, tt.launches, tt.placed, tt.missing, tt.code)
 			}
 		})
+	}
+}
+
+// failed gives failures of "zone type"; the last one's code is Last.
+func failed(where ...string) []Failure {
+	var all []Failure
+	for _, w := range where {
+		zone, typ, _ := strings.Cut(w, " ")
+		all = append(all, Failure{Zone: zone, Type: typ, Refusal: Refusal{Code: "Earlier"}})
+	}
+	all[len(all)-1].Code = "Last"
+	return all
+}
+
+func TestAFailedZoneGetsNoLaunchWhileOthersDo(t *testing.T) {
+	d := Decide(Request{Count: 3, Need: smallest, Subnets: three, Offers: offers, VCPULeft: 400, Failed: failed("z-b c6a.large")})
+	for _, l := range d.Launch {
+		if l.Zone == "z-b" || l.Type != "c6a.large" {
+			t.Errorf("launch %+v", l)
+		}
+	}
+	d = Decide(Request{Count: 1, Need: smallest, Subnets: three[1:2], Offers: offers, VCPULeft: 400, Failed: failed("z-b c6a.large")})
+	if len(d.Launch) != 1 || d.Launch[0].Type != "m5.large" {
+		t.Errorf("the only zone: %+v", d)
 	}
 }
 

@@ -49,8 +49,9 @@ func newWorld(t testing.TB) *world {
 		_ = st.Close()
 	})
 	w.mux = awsproto.NewMux(awsproto.Config{
-		Authenticate: func(r *http.Request, _ []byte) (context.Context, error) {
-			return lamina.WithCaller(r.Context(), lamina.Caller{Scope: here}), nil
+		Authenticate: func(r *http.Request) (awsproto.Proof, error) {
+			ctx := lamina.WithCaller(r.Context(), lamina.Caller{Scope: here})
+			return func([]byte) (context.Context, error) { return ctx, nil }, nil
 		},
 		WithRequestID: lamina.WithRequestID,
 	})

@@ -75,9 +75,6 @@ func (s *Service) request(ctx context.Context, t target, in *model.InvocationReq
 	if r.standing.state != lamina.StateActive {
 		return InvokeRequest{}, lamina.Errorf(lamina.CodeResourceConflict, textWrongState, r.standing.state)
 	}
-	if r.function.Reserved != nil && *r.function.Reserved == 0 {
-		return InvokeRequest{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: textThrottled, Reason: reasonReserved}
-	}
 	payload, err := payloadOf(in.Payload)
 	if err != nil {
 		return InvokeRequest{}, err

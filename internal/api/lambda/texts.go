@@ -91,11 +91,10 @@ const (
 	textAsync        = "InvocationType Event is not supported by this server yet: asynchronous invocation comes later."                                                                                                                  // chosen
 	textBadPayload   = "Could not parse request body into json: Could not parse payload into json: %s"                                                                                                                                   // known form, the parser's words are ours
 	textBadContext   = "Client context must be a valid Base64-encoded JSON object."                                                                                                                                                      // chosen
-	textThrottled    = "Rate Exceeded."                                                                                                                                                                                                  // S for reserved concurrency; chosen for managed instances
+	textThrottled    = "Rate Exceeded."                                                                                                                                                                                                  // chosen for managed instances
 	textTenant       = "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."                                                                                           // known
 	textDurable      = "DurableExecutionName can be given only for durable functions, which this server does not support yet."                                                                                                           // chosen
 	reasonNoSlot     = "ConcurrentInvocationLimitExceeded"                                                                                                                                                                               // chosen out of the model's reasons
-	reasonReserved   = "ReservedFunctionConcurrentInvocationLimitExceeded"                                                                                                                                                               // S
 )
 
 // Codes that only this package gives.

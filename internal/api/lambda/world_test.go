@@ -100,9 +100,9 @@ func newWorld(t *testing.T) *world {
 		Random:  func() float64 { return w.random },
 	})
 	w.mux = awsproto.NewMux(awsproto.Config{
-		Authenticate: func(r *http.Request, _ []byte) (context.Context, error) {
+		Authenticate: func(r *http.Request) (awsproto.Proof, error) {
 			c := lamina.Caller{Scope: scope, ARN: "arn:aws:iam::" + account + ":root", UserID: account}
-			return lamina.WithCaller(r.Context(), c), nil
+			return func([]byte) (context.Context, error) { return lamina.WithCaller(r.Context(), c), nil }, nil
 		},
 		WithRequestID: lamina.WithRequestID,
 	})

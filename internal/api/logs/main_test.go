@@ -89,8 +89,9 @@ func startOn(t *testing.T, st store.Store, dir string) service {
 // client talks to the API through a front door that trusts everybody.
 func client(t *testing.T, a *API) *cloudwatchlogs.Client {
 	mux := awsproto.NewMux(awsproto.Config{
-		Authenticate: func(r *http.Request, body []byte) (context.Context, error) {
-			return lamina.WithCaller(r.Context(), lamina.Caller{Scope: scope}), nil
+		Authenticate: func(r *http.Request) (awsproto.Proof, error) {
+			ctx := lamina.WithCaller(r.Context(), lamina.Caller{Scope: scope})
+			return func([]byte) (context.Context, error) { return ctx, nil }, nil
 		},
 		WithRequestID: lamina.WithRequestID,
 	})

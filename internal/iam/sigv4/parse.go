@@ -21,25 +21,6 @@ type signature struct {
 	query     map[string]string // of a presigned request
 }
 
-// SessionToken is the token a request presents; "" without one. It is not yet
-// verified.
-func SessionToken(r *http.Request) string {
-	if r.Header.Get("Authorization") == "" && hasQuery(r) {
-		return r.URL.Query().Get("X-Amz-Security-Token")
-	}
-	return r.Header.Get("X-Amz-Security-Token")
-}
-
-// AccessKeyID is the access key a request names; "" without one. It is not yet
-// verified.
-func AccessKeyID(r *http.Request) string {
-	s, err := parse(r)
-	if err != nil {
-		return ""
-	}
-	return s.key
-}
-
 func hasQuery(r *http.Request) bool {
 	return strings.Contains(r.URL.RawQuery, "X-Amz-")
 }

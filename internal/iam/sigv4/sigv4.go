@@ -1,6 +1,9 @@
 // Package sigv4 checks AWS Signature Version 4 on requests, in the
 // Authorization header and in presigned URLs. It holds the mechanics only: which
 // keys there are, and who may do what, is decided elsewhere.
+//
+// A request's head is checked before its body is there: Read and Claim.Prove
+// need no byte of it, Claim.CheckBody the rest.
 package sigv4
 
 import (
@@ -39,38 +42,95 @@ type Identity struct {
 
 // Lookup finds the secret of an access key. A key of a session comes with the
 // one token it is valid with; the others with none. Where tokens carry their own
-// proof, the lookup reads the presented one by SessionToken.
+// proof, the lookup has the presented one from Claim.Identity.
 type Lookup func(accessKeyID string) (secret, sessionToken string, ok bool)
+
+// Claim is a request's signature whose form, scope, time and headers hold. Who
+// made it is proved by Prove, and for what body by CheckBody.
+type Claim struct {
+	*signature
+	r        *http.Request
+	declared string // hash of the body as the client gives it; "" for none
+	secret   string
+	owed     bool // the signature waits for the body's hash
+}
+
+// Read checks what the head of a request to a service tells by itself. The
+// error, if any, is an *Error.
+func Read(r *http.Request, service string, now time.Time) (*Claim, error) {
+	s, err := parse(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkScope(service); err != nil {
+		return nil, err
+	}
+	if err := s.checkTime(now); err != nil {
+		return nil, err
+	}
+	if err := s.checkHeaders(r); err != nil {
+		return nil, err
+	}
+	c := &Claim{signature: s, r: r, declared: r.Header.Get(hashHeader)}
+	if s.presigned && c.declared == "" {
+		c.declared = s.query[hashHeader]
+	}
+	return c, nil
+}
+
+// Identity is who the claim says made it.
+func (c *Claim) Identity() Identity {
+	return Identity{AccessKeyID: c.key, Region: c.region, Service: c.service, Date: c.date, SessionToken: c.token, Presigned: c.presigned}
+}
+
+// Prove holds the claim against its key. Where the client declared its body's
+// hash, the signature is checked right here; else once the body is known.
+func (c *Claim) Prove(lookup Lookup) error {
+	secret, token, ok := lookup(c.key)
+	if !ok || subtle.ConstantTimeCompare([]byte(token), []byte(c.token)) != 1 {
+		return refuse(UnknownKey, textToken)
+	}
+	if c.declared == "" {
+		c.secret, c.owed = secret, true
+		return nil
+	}
+	if !c.matches(secret, c.stringToSign(c.r, c.declared)) {
+		return refuse(Mismatch, textMismatch)
+	}
+	return nil
+}
+
+// CheckBody holds the claim against the body: a hash the client declares has to
+// be the real one; only S3 may leave the body out of the signature.
+func (c *Claim) CheckBody(body []byte) error {
+	if c.declared == unsignedPayload && c.service == "s3" {
+		return nil
+	}
+	hash := sha256.Sum256(body)
+	real := hex.EncodeToString(hash[:])
+	switch {
+	case c.declared != "" && c.declared != real:
+		return refuse(Mismatch, textMismatch)
+	case c.owed && !c.matches(c.secret, c.stringToSign(c.r, real)):
+		return refuse(Mismatch, textMismatch)
+	}
+	return nil
+}
 
 // Verify recomputes the signature of a request to a service over what was
 // really received. The error, if any, is an *Error.
 func Verify(r *http.Request, body []byte, service string, lookup Lookup, now time.Time) (Identity, error) {
-	s, err := parse(r)
+	c, err := Read(r, service, now)
 	if err != nil {
 		return Identity{}, err
 	}
-	if err := s.checkScope(service); err != nil {
+	if err := c.Prove(lookup); err != nil {
 		return Identity{}, err
 	}
-	if err := s.checkTime(now); err != nil {
+	if err := c.CheckBody(body); err != nil {
 		return Identity{}, err
 	}
-	if err := s.checkHeaders(r); err != nil {
-		return Identity{}, err
-	}
-	hash, err := s.payloadHash(r, body, service)
-	if err != nil {
-		return Identity{}, err
-	}
-	secret, token, ok := lookup(s.key)
-	if !ok || subtle.ConstantTimeCompare([]byte(token), []byte(s.token)) != 1 {
-		return Identity{}, refuse(UnknownKey, textToken)
-	}
-	if !s.matches(secret, s.stringToSign(r, hash)) {
-		return Identity{}, refuse(Mismatch, textMismatch)
-	}
-	return Identity{AccessKeyID: s.key, Region: s.region, Service: s.service, Date: s.date,
-		SessionToken: s.token, Presigned: s.presigned}, nil
+	return c.Identity(), nil
 }
 
 // matches compares in constant time. Only a key that proved right is cached, so
@@ -89,24 +149,6 @@ func (s *signature) matches(secret, toSign string) bool {
 		keys.put(scope, key)
 	}
 	return true
-}
-
-// payloadHash is the body's hash. A hash the client declares has to be the real
-// one; only S3 may leave the body out of the signature.
-func (s *signature) payloadHash(r *http.Request, body []byte, service string) (string, error) {
-	declared := r.Header.Get(hashHeader)
-	if s.presigned && declared == "" {
-		declared = s.query[hashHeader]
-	}
-	if declared == unsignedPayload && service == "s3" {
-		return declared, nil
-	}
-	hash := sha256.Sum256(body)
-	real := hex.EncodeToString(hash[:])
-	if declared != "" && declared != real {
-		return "", refuse(Mismatch, textMismatch)
-	}
-	return real, nil
 }
 
 // checkScope holds the credential scope against the addressed service and the

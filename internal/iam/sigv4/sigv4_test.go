@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -309,18 +308,36 @@ func TestUnsignedPayloadIsForS3Only(t *testing.T) {
 	}
 }
 
-func TestPeeking(t *testing.T) {
+// TestHeadIsJudgedWithoutTheBody: what the head tells is refused before a byte
+// of the body is there, a wrong signature too where the body's hash is declared.
+func TestHeadIsJudgedWithoutTheBody(t *testing.T) {
 	for _, presign := range []bool{false, true} {
-		r := sign(t, request{method: "GET", url: "http://localhost/x", key: "ASIASESSION", secret: "session-secret", tok: "the-token", presign: presign})
-		if got := sigv4.AccessKeyID(r); got != "ASIASESSION" {
-			t.Errorf("key %q", got)
+		q := request{method: "POST", url: "http://localhost/x", body: "body", key: "ASIASESSION", secret: "session-secret", tok: "the-token", presign: presign}
+		c, err := sigv4.Read(sign(t, q), "lambda", now)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got := sigv4.SessionToken(r); got != "the-token" {
-			t.Errorf("token %q", got)
+		if id := c.Identity(); id.AccessKeyID != "ASIASESSION" || id.SessionToken != "the-token" || id.Presigned != presign {
+			t.Errorf("%+v", id)
+		}
+		if err := c.Prove(lookup); err != nil {
+			t.Error(err)
+		}
+		wantKind(t, c.CheckBody([]byte("bodY")), sigv4.Mismatch)
+		if err := c.CheckBody([]byte("body")); err != nil {
+			t.Error(err)
 		}
 	}
-	if got := sigv4.AccessKeyID(httptest.NewRequest("GET", "/", nil)); got != "" {
-		t.Errorf("key %q of an unsigned request", got)
+	declared := request{method: "POST", url: "http://localhost/x", body: "body", header: map[string]string{hash: hashOf("body")}}
+	for name, secret := range map[string]string{"right": secret, "wrong": "guess"} {
+		c, err := sigv4.Read(sign(t, declared), "lambda", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Prove(func(string) (string, string, bool) { return secret, "", true })
+		if (err == nil) != (name == "right") {
+			t.Errorf("%s secret: %v", name, err)
+		}
 	}
 }
 

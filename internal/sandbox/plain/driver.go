@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
 )
 
 // Driver is the plain sandbox. It holds what New found out and no state.
@@ -24,7 +25,7 @@ type host struct {
 	dropUser   bool   // may become the function's user
 	noProc     bool   // /proc can't be mounted inside
 	why        string // why not namespaces
-	cgroups    cgroups
+	cgroups    cgroup.Host
 }
 
 var _ sandbox.Sandbox = (*Driver)(nil)
@@ -122,9 +123,9 @@ func (d *Driver) Describe() []sandbox.Guarantee {
 		say("files", h.namespaces, "own root: host programs and libraries read-only, own /tmp", "sees all files that its user may read"+because),
 		say("processes", h.namespaces, "own PID namespace: sees and signals only its own, and all die with the first", procNo),
 		say("user", h.userNS || h.dropUser, userYes, "runs as the user who runs lamina"),
-		say("memory", h.cgroups.has("memory"), "limited by cgroup", "not limited: no writable memory cgroup"),
-		say("cpu", h.cgroups.has("cpu"), "weighed by cgroup", "not weighed: no writable cpu cgroup"),
-		say("process count", h.cgroups.has("pids"), "limited by cgroup", "not limited: no writable pids cgroup"),
+		say("memory", h.cgroups.Has("memory"), "limited by cgroup", "not limited: no writable memory cgroup"),
+		say("cpu", h.cgroups.Has("cpu"), "weighed by cgroup", "not weighed: no writable cpu cgroup"),
+		say("process count", h.cgroups.Has("pids"), "limited by cgroup", "not limited: no writable pids cgroup"),
 		say("network", false, "", "shares the host's network, loopback included"),
 		say("kernel", false, "", "shares the host's kernel, without a system call filter"),
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
 )
 
 // order is what the stage is told, on descriptor 3.
@@ -61,7 +62,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 			return nil, err
 		}
 	}
-	group, err := d.host.cgroups.create(spec.Cgroup, spec.Limits)
+	group, err := d.host.cgroups.Create(spec.Cgroup, spec.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -88,17 +89,17 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 
 // startStage runs one stage until it has become the command or told why not.
 // It takes over group.
-func startStage(ctx context.Context, h host, group *cgroup, log func(sandbox.Stream, []byte), o order) (*process, outcome, error) {
+func startStage(ctx context.Context, h host, group *cgroup.Group, log func(sandbox.Stream, []byte), o order) (*process, outcome, error) {
 	orderR, orderW, err := os.Pipe()
 	if err != nil {
-		group.remove()
+		group.Remove()
 		return nil, outcome{}, err
 	}
 	defer orderW.Close()
 	outR, outW, err := os.Pipe()
 	if err != nil {
 		orderR.Close()
-		group.remove()
+		group.Remove()
 		return nil, outcome{}, err
 	}
 	defer outR.Close()
@@ -111,7 +112,7 @@ func startStage(ctx context.Context, h host, group *cgroup, log func(sandbox.Str
 	orderR.Close()
 	outW.Close()
 	if err != nil {
-		group.remove()
+		group.Remove()
 		return nil, outcome{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { p.Kill() })
@@ -130,7 +131,7 @@ func startStage(ctx context.Context, h host, group *cgroup, log func(sandbox.Str
 
 // converse attaches the waiting stage to its cgroup, orders it on and hears the outcome.
 func converse(p *process, o order, orderW io.WriteCloser, outR io.Reader) (outcome, error) {
-	if err := p.group.attach(p.PID()); err != nil {
+	if err := p.group.Attach(p.PID()); err != nil {
 		return outcome{}, err
 	}
 	if err := json.NewEncoder(orderW).Encode(o); err != nil {
@@ -168,7 +169,7 @@ func attributes(h host, o order) *syscall.SysProcAttr {
 
 // probe tries the ways to isolate from the best to the least.
 func probe(ctx context.Context) (host, error) {
-	groups := findCgroups()
+	groups := cgroup.Find()
 	dropUser := os.Geteuid() == 0 && idMapped("/proc/self/uid_map", sandbox.DefaultUID) && idMapped("/proc/self/gid_map", sandbox.DefaultGID)
 	var why error
 	for _, h := range []host{

@@ -6,7 +6,10 @@
 // /proc: starting and measuring processes looks them up there.
 package plain
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
 
 // StageArg is the hidden first argument with which this binary re-executes
 // itself to build an environment from inside.
@@ -19,6 +22,7 @@ var hooked bool
 func Main() {
 	hooked = true
 	if len(os.Args) == 2 && os.Args[1] == StageArg {
-		os.Exit(stage())
+		// Not os.Exit, which keeps a binary built for race detection waiting for a second.
+		syscall.Exit(stage())
 	}
 }

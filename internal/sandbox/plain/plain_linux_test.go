@@ -17,13 +17,19 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
-	sandboxtest.Main()
 	if os.Getpid() == 1 { // as an agent does that is the init of its namespaces
 		if err := errors.Join(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""), syscall.Mount("proc", "/proc", "proc", 0, "")); err != nil {
 			panic(err)
 		}
 	}
-	goleak.VerifyTestMain(m)
+	remove, err := sandboxtest.Build()
+	if err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		remove()
+		os.Exit(code)
+	}))
 }
 
 func newDriver(t *testing.T) *Driver {
@@ -106,7 +112,7 @@ func rerun(t *testing.T, attr *syscall.SysProcAttr) {
 	exe := filepath.Join(dir, "plain.test")
 	copyFile(t, "/proc/self/exe", exe)
 	cmd := exec.Command(exe, "-test.run=^TestConformance$", "-test.v")
-	cmd.Env = []string{"TMPDIR=" + dir, "HOME=" + dir, "PATH=/usr/bin:/bin"}
+	cmd.Env = []string{"TMPDIR=" + dir, "HOME=" + dir, "PATH=/usr/bin:/bin", sandboxtest.ProbeVariable + "=" + os.Getenv(sandboxtest.ProbeVariable)}
 	cmd.Dir, cmd.SysProcAttr = dir, attr
 	out, err := cmd.CombinedOutput()
 	if err != nil {

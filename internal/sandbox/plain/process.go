@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
 )
 
 // drainTime bounds the wait for output that an escaped descendant keeps open
@@ -19,9 +20,9 @@ const drainTime = time.Second
 // process is one running environment.
 type process struct {
 	cmd    *exec.Cmd
-	group  *cgroup // nil without cgroups
-	pidNS  bool    // the death of the first process is that of all
-	output [2]*os.File
+	group  *cgroup.Group // nil without cgroups
+	pidNS  bool          // the death of the first process is that of all
+	output *sandbox.Output
 	done   chan struct{}
 	exit   sandbox.Exit // valid after done
 
@@ -31,93 +32,43 @@ type process struct {
 
 // run starts cmd with its output going to log and watches it to its end. Once
 // started, it owns group.
-func run(cmd *exec.Cmd, pidNS bool, group *cgroup, log func(sandbox.Stream, []byte)) (*process, error) {
-	p := &process{cmd: cmd, pidNS: pidNS, group: group, done: make(chan struct{})}
-	var ends [2]*os.File
-	defer func() {
-		for _, f := range ends {
-			if f != nil {
-				f.Close()
-			}
-		}
-	}()
-	for i := range ends {
-		var err error
-		if p.output[i], ends[i], err = os.Pipe(); err != nil {
-			p.closeOutput()
-			return nil, err
-		}
-	}
-	cmd.Stdout, cmd.Stderr = ends[0], ends[1]
-	if err := cmd.Start(); err != nil {
-		p.closeOutput()
+func run(cmd *exec.Cmd, pidNS bool, group *cgroup.Group, log func(sandbox.Stream, []byte)) (*process, error) {
+	output, err := sandbox.OpenOutput(log)
+	if err != nil {
 		return nil, err
 	}
-	var readers sync.WaitGroup
-	for i, f := range p.output {
-		readers.Go(func() {
-			sandbox.ReadLines(f, func(line []byte) {
-				if log != nil {
-					log(sandbox.Stream(i), line)
-				}
-			})
-		})
+	p := &process{cmd: cmd, pidNS: pidNS, group: group, output: output, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = output.Ends()
+	if err := cmd.Start(); err != nil {
+		output.Close()
+		return nil, err
 	}
-	go p.watch(&readers)
+	output.CloseEnds()
+	go p.watch()
 	return p, nil
 }
 
-func (p *process) closeOutput() {
-	for _, f := range p.output {
-		if f != nil {
-			f.Close()
-		}
-	}
-}
-
 // watch waits for the first process, then leaves nothing behind.
-func (p *process) watch(readers *sync.WaitGroup) {
-	err := p.cmd.Wait()
+func (p *process) watch() {
+	_ = p.cmd.Wait() // how it ended is in the state
 	p.mu.Lock()
 	p.reaped = true
 	p.mu.Unlock()
-	p.exit = exitOf(p.cmd.ProcessState, err)
+	p.exit = sandbox.ExitOf(p.cmd.ProcessState)
 	if !p.pidNS {
 		p.killGroup()
 	}
-	// Readers end with the last writer; only one that left the group can delay them.
-	limit := time.AfterFunc(drainTime, func() {
-		for _, f := range p.output {
-			f.SetReadDeadline(time.Unix(1, 0))
-		}
-	})
-	readers.Wait()
-	limit.Stop()
-	p.closeOutput()
-	if p.group != nil {
-		p.exit.OOM = p.exit.Signal == syscall.SIGKILL && p.group.oomKills() > 0
-		p.group.remove()
-	}
+	p.output.Drain(drainTime) // only a descendant that left the group keeps it open
+	p.exit.OOM = p.exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
+	p.group.Remove()
 	close(p.done)
-}
-
-func exitOf(state *os.ProcessState, err error) sandbox.Exit {
-	if state == nil {
-		return sandbox.Exit{Code: -1}
-	}
-	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return sandbox.Exit{Code: -1, Signal: ws.Signal()}
-	}
-	return sandbox.Exit{Code: state.ExitCode()}
 }
 
 // killGroup kills what is known of a tree without PID namespace. The group's
 // id is not reused while a member lives, and killing none is no harm.
 func (p *process) killGroup() {
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-	if p.group != nil {
-		p.group.kill()
-	}
+	p.group.Kill()
 }
 
 func (p *process) PID() int              { return p.cmd.Process.Pid }
@@ -160,10 +111,8 @@ func (p *process) Usage() (sandbox.Usage, error) {
 	if p.reaped {
 		return sandbox.Usage{}, os.ErrProcessDone
 	}
-	if p.group != nil {
-		if u, err := p.group.usage(); err == nil {
-			return u, nil
-		}
+	if u, err := p.group.Usage(); err == nil {
+		return u, nil
 	}
-	return treeUsage(p.PID())
+	return sandbox.TreeUsage(p.PID())
 }

@@ -3,30 +3,14 @@ package plain
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
-)
 
-// What an environment sees of the host, all of it read-only. The programs and
-// libraries are needed by interpreters that are installed there; of /etc only
-// what name resolution, certificates and the dynamic linker need.
-var (
-	hostDirs = []string{"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix/store", "home/linuxbrew/.linuxbrew"}
-	hostEtc  = []string{
-		"alternatives", "ca-certificates", "crypto-policies", "gai.conf", "host.conf", "ld.so.cache", "ld.so.conf",
-		"ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "pki", "protocols", "resolv.conf", "services", "ssl",
-	}
-	hostDev  = []string{"null", "zero", "full", "random", "urandom"}
-	devLinks = map[string]string{
-		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
-	}
+	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/sandbox/hostfs"
 )
-
-// defaultTmp is AWS's smallest and default size of /tmp.
-const defaultTmp = 512 << 20
 
 // builder makes the root of an environment in its new mount namespace.
 type builder struct {
@@ -55,23 +39,17 @@ func (b *builder) build() error {
 func (b *builder) at(path string) string { return filepath.Join(b.root, path) }
 
 func (b *builder) hostFiles() error {
-	for _, name := range hostDirs {
-		src := "/" + name
-		st, err := os.Lstat(src)
+	entries, err := hostfs.Entries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Source == "" {
+			err = os.Symlink(e.Link, b.at(e.Path))
+		} else {
+			err = b.bind(e.Source, e.Path, true)
+		}
 		if err != nil {
-			continue // not every host has all of them
-		}
-		if st.Mode()&fs.ModeSymlink != 0 {
-			target, err := os.Readlink(src)
-			if err != nil {
-				return err
-			}
-			if err := os.Symlink(target, b.at(name)); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := b.bind(src, name, true); err != nil {
 			return err
 		}
 	}
@@ -79,23 +57,10 @@ func (b *builder) hostFiles() error {
 }
 
 func (b *builder) etc() error {
-	for _, name := range hostEtc {
-		src, err := filepath.EvalSymlinks("/etc/" + name)
-		if err != nil {
-			continue
-		}
-		if err := b.bind(src, "etc/"+name, true); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(b.at("etc"), 0o755); err != nil {
+		return err
 	}
-	for name, text := range map[string]string{
-		"passwd": fmt.Sprintf("root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:%d:%d::/home/sbx_user1051:/sbin/nologin\n", b.spec.UID, b.spec.GID),
-		"group":  fmt.Sprintf("root:x:0:\nrdsdb:x:%d:\n", b.spec.GID),
-		"hosts":  "127.0.0.1 localhost\n127.0.0.1 sandbox.localdomain sandbox\n::1 localhost ip6-localhost\n",
-	} {
-		if err := os.MkdirAll(b.at("etc"), 0o755); err != nil {
-			return err
-		}
+	for name, text := range hostfs.Files(b.spec.UID, b.spec.GID) {
 		if err := os.WriteFile(b.at("etc/"+name), []byte(text), 0o644); err != nil {
 			return err
 		}
@@ -104,12 +69,12 @@ func (b *builder) etc() error {
 }
 
 func (b *builder) dev() error {
-	for _, name := range hostDev {
+	for _, name := range hostfs.Devices {
 		if err := b.bind("/dev/"+name, "dev/"+name, false); err != nil {
 			return err
 		}
 	}
-	for name, target := range devLinks {
+	for name, target := range hostfs.DeviceLinks {
 		if err := os.Symlink(target, b.at("dev/"+name)); err != nil {
 			return err
 		}
@@ -161,7 +126,7 @@ func (b *builder) folders() error {
 func (b *builder) tmp() error {
 	size := b.spec.TmpBytes
 	if size <= 0 {
-		size = defaultTmp
+		size = sandbox.DefaultTmp
 	}
 	if err := os.Mkdir(b.at("tmp"), 0o755); err != nil {
 		return err

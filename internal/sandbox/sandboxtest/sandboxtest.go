@@ -29,7 +29,7 @@ type suite struct {
 	cgroup   string
 }
 
-// Run tests a driver. Main must have been called in TestMain. cgroup names a
+// Run tests a driver. Build must have been called in TestMain. cgroup names a
 // parent group for tests of limits; "" skips them.
 func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 	s := suite{sb: sb, isolated: map[string]bool{}, cgroup: cgroup}
@@ -72,8 +72,8 @@ type run struct {
 func (s *suite) spec(t *testing.T, args ...string) sandbox.Spec {
 	t.Helper()
 	spec := sandbox.Spec{ID: fmt.Sprintf("sbt-%d-%d", os.Getpid(), time.Now().UnixNano()), Dir: openDir(t), TaskDir: openDir(t), RuntimeDir: openDir(t)}
-	copyProbe(t, filepath.Join(spec.TaskDir, "bootstrap"))
-	spec.Argv = append([]string{filepath.Join(s.sb.Layout(spec).Task, "bootstrap"), probeArg, spec.ID}, args...)
+	linkProbe(t, filepath.Join(spec.TaskDir, "bootstrap"))
+	spec.Argv = append([]string{filepath.Join(s.sb.Layout(spec).Task, "bootstrap"), spec.ID}, args...)
 	return spec
 }
 
@@ -85,30 +85,6 @@ func openDir(t *testing.T) string {
 		os.Chmod(d, 0o755)
 	}
 	return dir
-}
-
-var probeFile struct {
-	sync.Once
-	data []byte
-	err  error
-}
-
-func copyProbe(t *testing.T, to string) {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if os.Link(exe, to) == nil {
-		return
-	}
-	probeFile.Do(func() { probeFile.data, probeFile.err = os.ReadFile(exe) })
-	if probeFile.err != nil {
-		t.Fatal(probeFile.err)
-	}
-	if err := os.WriteFile(to, probeFile.data, 0o755); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (s *suite) start(t *testing.T, spec sandbox.Spec) *run {

@@ -1,4 +1,5 @@
-package sandboxtest
+// Probe is the function that the conformance suite runs inside a sandbox.
+package main
 
 import (
 	"bytes"
@@ -17,14 +18,14 @@ import (
 	"github.com/lamina-dev/lamina/internal/sandbox"
 )
 
-// probeArg tells the test binary to be the function inside the sandbox.
-const probeArg = "sandboxtest:probe"
-
-// Main must be called at the start of TestMain; it does not return in the probe.
-func Main() {
-	if len(os.Args) > 3 && os.Args[1] == probeArg {
-		os.Exit(probe(os.Args[2], os.Args[3], os.Args[4:]))
+// main takes the environment's id, by which the suite finds it on the host, what
+// to do, and how.
+func main() {
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: probe ID WHAT ARG…")
+		os.Exit(2)
 	}
+	os.Exit(probe(os.Args[1], os.Args[2], os.Args[3:]))
 }
 
 // probe is the function that looks around in the sandbox.
@@ -124,7 +125,7 @@ func printLines() {
 // growTree has three children, one of them in a session of its own if asked.
 func growTree(id string, stay, leave bool) int {
 	for i := range 3 {
-		cmd := exec.Command(os.Args[0], probeArg, id, "sleep", "")
+		cmd := exec.Command("/proc/self/exe", id, "sleep", "")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: leave && i == 2}
 		out, _ := cmd.StdoutPipe()
 		if err := cmd.Start(); err != nil {
@@ -170,17 +171,4 @@ func dial(addr string) int {
 		return 1
 	}
 	return 0
-}
-
-// living counts the processes of the environment id on the host.
-func living(id string) (n int) {
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, f := range files {
-		data, _ := os.ReadFile(f)
-		args := strings.Split(string(data), "\x00")
-		if len(args) > 2 && args[1] == probeArg && args[2] == id {
-			n++
-		}
-	}
-	return n
 }

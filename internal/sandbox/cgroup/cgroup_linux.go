@@ -1,4 +1,4 @@
-package plain
+package cgroup
 
 import (
 	"bufio"
@@ -18,22 +18,24 @@ import (
 	"github.com/lamina-dev/lamina/internal/sandbox"
 )
 
-// cgroups is where this host's controllers are, those that this process may
+// Host is where this host's controllers are, those that this process may
 // use: version 1 has a tree for each (some share one), version 2 one for all.
-type cgroups struct {
+type Host struct {
 	mounts map[string]string // controller → mount point
 	v2     string            // mount point of version 2 when it has controllers
+	trees  []string          // every writable mount point, of controllers not used here too
 }
 
 // wanted are the controllers in use.
 var wanted = []string{"memory", "pids", "cpu", "cpuacct"}
 
-func (c cgroups) has(controller string) bool { return c.mounts[controller] != "" }
+// Has tells whether a controller can be used.
+func (h Host) Has(controller string) bool { return h.mounts[controller] != "" }
 
-// findCgroups reads the mount table. Where version 1 has any wanted
-// controller, version 2 beside it is left alone.
-func findCgroups() cgroups {
-	v1, v2 := cgroups{mounts: map[string]string{}}, cgroups{mounts: map[string]string{}}
+// Find reads the mount table. Where version 1 has any wanted controller,
+// version 2 beside it is left alone.
+func Find() Host {
+	v1, v2 := Host{mounts: map[string]string{}}, Host{mounts: map[string]string{}}
 	f, err := os.Open("/proc/self/mounts")
 	if err != nil {
 		return v1
@@ -46,8 +48,10 @@ func findCgroups() cgroups {
 		}
 		switch mount := fields[1]; fields[2] {
 		case "cgroup":
+			v1.trees = append(v1.trees, mount)
 			v1.add(mount, strings.Split(fields[3], ","))
 		case "cgroup2":
+			v1.trees, v2.trees = append(v1.trees, mount), append(v2.trees, mount)
 			data, _ := os.ReadFile(filepath.Join(mount, "cgroup.controllers"))
 			if v2.add(mount, strings.Fields(string(data))) {
 				v2.v2 = mount
@@ -60,44 +64,46 @@ func findCgroups() cgroups {
 	return v2
 }
 
-func (c cgroups) add(mount string, controllers []string) (any bool) {
+func (h Host) add(mount string, controllers []string) (any bool) {
 	for _, name := range controllers {
-		if slices.Contains(wanted, name) && c.mounts[name] == "" {
-			c.mounts[name], any = mount, true
+		if slices.Contains(wanted, name) && h.mounts[name] == "" {
+			h.mounts[name], any = mount, true
 		}
 	}
 	return any
 }
 
-// cgroup is one environment's group: a folder in each tree. A nil *cgroup does nothing.
-type cgroup struct {
-	dirs map[string]string // controller → folder
-	v2   bool
+// Group is one environment's group: a folder in each tree. A nil *Group does nothing.
+type Group struct {
+	name  string
+	trees []string
+	dirs  map[string]string // controller → folder
+	v2    bool
 }
 
-// create makes the group name in each tree and sets its limits; nil where
+// Create makes the group name in each tree and sets its limits; nil where
 // there are no cgroups or no name.
-func (c cgroups) create(name string, l sandbox.Limits) (*cgroup, error) {
-	if name == "" || len(c.mounts) == 0 {
+func (h Host) Create(name string, l sandbox.Limits) (*Group, error) {
+	if name == "" || len(h.mounts) == 0 {
 		return nil, nil
 	}
 	if !filepath.IsLocal(name) {
 		return nil, fmt.Errorf("cgroup %q is not below the root", name)
 	}
-	g := &cgroup{dirs: map[string]string{}, v2: c.v2 != ""}
-	for controller, mount := range c.mounts {
+	g := &Group{name: name, trees: h.trees, dirs: map[string]string{}, v2: h.v2 != ""}
+	for controller, mount := range h.mounts {
 		dir := filepath.Join(mount, name)
 		if g.v2 {
 			enableControllers(mount, name)
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			g.remove()
+			g.Remove()
 			return nil, fmt.Errorf("creating cgroup: %w", err)
 		}
 		g.dirs[controller] = dir
 	}
 	if err := g.limit(l); err != nil {
-		g.remove()
+		g.Remove()
 		return nil, err
 	}
 	return g, nil
@@ -124,7 +130,7 @@ type setting struct {
 	optional         bool // the file need not exist
 }
 
-func (g *cgroup) limit(l sandbox.Limits) error {
+func (g *Group) limit(l sandbox.Limits) error {
 	for _, s := range g.settings(l) {
 		dir, ok := g.dirs[s.controller]
 		if s.value <= 0 || !ok {
@@ -145,7 +151,7 @@ func (g *cgroup) limit(l sandbox.Limits) error {
 // cpuPeriod is the quota's period in microseconds, the kernel's default.
 const cpuPeriod = 100_000
 
-func (g *cgroup) settings(l sandbox.Limits) []setting {
+func (g *Group) settings(l sandbox.Limits) []setting {
 	quota := int64(l.CPUQuota * cpuPeriod)
 	if g.v2 {
 		return []setting{
@@ -174,8 +180,8 @@ func weight(shares int64) int64 {
 	return 1 + (min(max(shares, 2), 262144)-2)*9999/262142
 }
 
-// attach moves a process that has no children yet.
-func (g *cgroup) attach(pid int) error {
+// Attach moves a process that has no children yet.
+func (g *Group) Attach(pid int) error {
 	if g == nil {
 		return nil
 	}
@@ -187,8 +193,11 @@ func (g *cgroup) attach(pid int) error {
 	return nil
 }
 
-// kill sends SIGKILL to all members.
-func (g *cgroup) kill() {
+// Kill sends SIGKILL to all members.
+func (g *Group) Kill() {
+	if g == nil {
+		return
+	}
 	for _, dir := range g.dirs {
 		if os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0o644) == nil {
 			return
@@ -206,15 +215,15 @@ func (g *cgroup) kill() {
 	}
 }
 
-// remove deletes the group; the kernel may call it busy for a moment after the
-// last member's death.
-func (g *cgroup) remove() {
+// Remove deletes the group from every tree, those that a container runtime
+// added too; the kernel may call it busy for a moment after the last member's death.
+func (g *Group) Remove() {
 	if g == nil {
 		return
 	}
-	for _, dir := range g.dirs {
+	for _, tree := range g.trees {
 		for range 200 {
-			if err := os.Remove(dir); !errors.Is(err, unix.EBUSY) {
+			if err := unix.Rmdir(filepath.Join(tree, g.name)); !errors.Is(err, unix.EBUSY) {
 				break
 			}
 			time.Sleep(5 * time.Millisecond)
@@ -222,7 +231,11 @@ func (g *cgroup) remove() {
 	}
 }
 
-func (g *cgroup) oomKills() int64 {
+// OOMKills counts the members that the kernel killed for memory.
+func (g *Group) OOMKills() int64 {
+	if g == nil {
+		return 0
+	}
 	file := "memory.oom_control"
 	if g.v2 {
 		file = "memory.events"
@@ -231,7 +244,7 @@ func (g *cgroup) oomKills() int64 {
 }
 
 // field reads "name value" from a file of such lines; 0 if absent.
-func (g *cgroup) field(controller, file, name string) int64 {
+func (g *Group) field(controller, file, name string) int64 {
 	data, err := os.ReadFile(filepath.Join(g.dirs[controller], file))
 	if err != nil {
 		return 0
@@ -245,7 +258,7 @@ func (g *cgroup) field(controller, file, name string) int64 {
 	return 0
 }
 
-func (g *cgroup) number(controller, file string) (int64, error) {
+func (g *Group) number(controller, file string) (int64, error) {
 	data, err := os.ReadFile(filepath.Join(g.dirs[controller], file))
 	if err != nil {
 		return 0, err
@@ -253,9 +266,12 @@ func (g *cgroup) number(controller, file string) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
 }
 
-// usage counts dead members' CPU time too; memory is without the page cache
+// Usage counts dead members' CPU time too; memory is without the page cache
 // that the kernel would give back.
-func (g *cgroup) usage() (sandbox.Usage, error) {
+func (g *Group) Usage() (sandbox.Usage, error) {
+	if g == nil {
+		return sandbox.Usage{}, os.ErrInvalid
+	}
 	if g.v2 {
 		memory, err := g.number("memory", "memory.current")
 		return sandbox.Usage{

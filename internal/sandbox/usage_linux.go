@@ -1,4 +1,4 @@
-package plain
+package sandbox
 
 import (
 	"fmt"
@@ -6,17 +6,15 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/lamina-dev/lamina/internal/sandbox"
 )
 
 // clockTick is the kernel's unit of process times for user space, 100 per
 // second on every architecture that Go supports.
 const clockTick = time.Second / 100
 
-// treeUsage sums up a process and its living descendants from /proc.
-func treeUsage(pid int) (sandbox.Usage, error) {
-	var sum sandbox.Usage
+// TreeUsage sums up a process and its living descendants from /proc.
+func TreeUsage(pid int) (Usage, error) {
+	var sum Usage
 	todo := []int{pid}
 	for len(todo) > 0 {
 		p := todo[0]
@@ -42,18 +40,18 @@ func treeUsage(pid int) (sandbox.Usage, error) {
 
 // processUsage reads one process's times, its waited-for children included,
 // and its resident set.
-func processUsage(pid int) (sandbox.Usage, error) {
+func processUsage(pid int) (Usage, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return sandbox.Usage{}, fmt.Errorf("reading process usage: %w", err)
+		return Usage{}, fmt.Errorf("reading process usage: %w", err)
 	}
 	// The second field is the command in parentheses and may hold anything.
 	_, rest, ok := strings.Cut(string(data[strings.LastIndexByte(string(data), ')')+1:]), " ")
 	fields := strings.Fields(rest)
 	if !ok || len(fields) < 22 {
-		return sandbox.Usage{}, fmt.Errorf("unknown format of /proc/%d/stat", pid)
+		return Usage{}, fmt.Errorf("unknown format of /proc/%d/stat", pid)
 	}
-	var u sandbox.Usage
+	var u Usage
 	for _, i := range []int{11, 12, 13, 14} { // utime, stime, cutime, cstime
 		n, _ := strconv.ParseInt(fields[i], 10, 64)
 		u.CPU += time.Duration(n) * clockTick

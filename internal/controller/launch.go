@@ -1,0 +1,63 @@
+package controller
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/scheduler"
+)
+
+// failedLaunch is what the scheduler hears of a launch that came to nothing.
+type failedLaunch struct {
+	scheduler.Failure
+	at time.Time
+}
+
+// launchFailures remembers launches that came to nothing, so that they are tried
+// in another zone or type. The hidden fleet has neither: there, who waits is told.
+func (c *Controller) launchFailures(r *round) {
+	now := c.cfg.Clock()
+	for key, list := range c.launches {
+		list = slices.DeleteFunc(list, func(l failedLaunch) bool { return now.Sub(l.at) > launchMemory })
+		if c.launches[key] = list; len(list) == 0 {
+			delete(c.launches, key)
+		}
+	}
+	for _, lost := range c.cfg.Fleet.LaunchFailures() {
+		g := r.group(lost.ProviderKey)
+		switch {
+		case g == nil:
+		case g.provider.Hidden:
+			for _, v := range g.versions {
+				c.cfg.Routes.Fail(v.Key(), "Sandbox.Failure", lost.Text)
+			}
+		default:
+			c.launches[lost.ProviderKey] = append(c.launches[lost.ProviderKey], failedLaunch{scheduler.Failure{
+				Zone: lost.Zone, Type: lost.Type, Refusal: scheduler.Refusal{Code: lost.Code, Text: lost.Text},
+			}, now})
+		}
+	}
+}
+
+// failedLaunches are those that count for a version: a new publish tries anew
+// what failed before it.
+func (c *Controller) failedLaunches(p lamina.CapacityProvider, v lamina.Version, bringingUp bool) []scheduler.Failure {
+	var out []scheduler.Failure
+	for _, l := range c.launches[p.Key()] {
+		if !bringingUp || l.at.After(v.LastModified) {
+			out = append(out, l.Failure)
+		}
+	}
+	return out
+}
+
+// mayComeFree says whether what a new version lacks is still held by instances
+// on their way out.
+func (c *Controller) mayComeFree(r *round, g *group, v lamina.Version, refusal *scheduler.Refusal) bool {
+	if refusal.Code != lamina.ReasonVCPULimit && refusal.Code != lamina.ReasonNoAddresses {
+		return false
+	}
+	ending := slices.ContainsFunc(g.instances, func(id string) bool { return r.members[id].Ending })
+	return ending && c.cfg.Clock().Sub(v.LastModified) < endingPatience
+}
