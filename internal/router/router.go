@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -213,8 +214,10 @@ func (r *Router) coldStart(ctx context.Context, t *target, req *Request) (Result
 // pass tries two random environments, the less loaded first, then every other
 // one with room. errNoSlot means nothing has run.
 func (r *Router) pass(t *target, req *Request) (Result, error) {
-	envs := *t.envs.Load()
-	for e := range choices(envs) {
+	now := t.serving.Load()
+	load := func(i int) float64 { return now.envs[i].load() }
+	for i := range Choices(len(now.envs), load, now.room, rand.IntN) {
+		e := now.envs[i]
 		if !e.acquire() {
 			continue
 		}

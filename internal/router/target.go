@@ -2,8 +2,6 @@ package router
 
 import (
 	"encoding/json"
-	"iter"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,7 +11,7 @@ import (
 
 // target is one version's environments and the state its invocations share.
 type target struct {
-	envs     atomic.Pointer[[]*endpoint]
+	serving  atomic.Pointer[serving]
 	installs atomic.Int64
 	refused  atomic.Int64 // 429s since the last Load
 	waiting  atomic.Int64 // cold starts
@@ -24,6 +22,18 @@ type target struct {
 	failSeen int
 }
 
+// serving is what one install lists.
+type serving struct {
+	envs []*endpoint
+	room *Room // of envs, by their place in it
+}
+
+// place is where an endpoint stands in the index.
+type place struct {
+	room  *Room
+	index int
+}
+
 // endpoint is an Endpoint with its load.
 type endpoint struct {
 	id, addr string
@@ -31,11 +41,12 @@ type endpoint struct {
 	inFlight atomic.Int64
 	served   atomic.Int64 // since the last Load
 	idleFrom atomic.Int64 // unix nanoseconds
+	place    atomic.Pointer[place]
 }
 
 func newTarget() *target {
 	t := &target{changed: make(chan struct{})}
-	t.envs.Store(new([]*endpoint))
+	t.serving.Store(&serving{room: NewRoom(0)})
 	return t
 }
 
@@ -43,19 +54,20 @@ func (t *target) install(list []lamina.Endpoint) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	known := map[string]*endpoint{}
-	for _, e := range *t.envs.Load() {
+	for _, e := range t.serving.Load().envs {
 		known[e.id] = e
 	}
-	envs := make([]*endpoint, 0, len(list))
-	for _, l := range list {
+	next := &serving{envs: make([]*endpoint, 0, len(list)), room: NewRoom(len(list))}
+	for i, l := range list {
 		e := known[l.EnvironmentID]
 		if e == nil || e.addr != l.Addr || e.slots != int64(l.Slots) {
 			e = &endpoint{id: l.EnvironmentID, addr: l.Addr, slots: int64(l.Slots)}
 			e.idleFrom.Store(time.Now().UnixNano())
 		}
-		envs = append(envs, e)
+		e.moveTo(&place{next.room, i})
+		next.envs = append(next.envs, e)
 	}
-	t.envs.Store(&envs)
+	t.serving.Store(next)
 	t.installs.Add(1)
 	t.broadcast()
 }
@@ -97,7 +109,7 @@ func (t *target) failedSince(seen int) *failure {
 func (t *target) wait(n int64) { t.waiting.Add(n) }
 
 func (t *target) release(e *endpoint) {
-	if e.inFlight.Add(-1) == 0 {
+	if e.put() == 0 {
 		e.idleFrom.Store(time.Now().UnixNano())
 	}
 	if t.waiting.Load() > 0 {
@@ -109,7 +121,7 @@ func (t *target) release(e *endpoint) {
 
 func (t *target) load() lamina.Load {
 	l := lamina.Load{Waiting: int(t.waiting.Load()), Refused: t.refused.Swap(0), Environments: map[string]lamina.EnvironmentLoad{}}
-	for _, e := range *t.envs.Load() {
+	for _, e := range t.serving.Load().envs {
 		n := int(e.inFlight.Load())
 		l.InFlight += n
 		l.Served += e.served.Swap(0)
@@ -120,33 +132,45 @@ func (t *target) load() lamina.Load {
 
 // acquire takes a slot if one is free.
 func (e *endpoint) acquire() bool {
-	if e.inFlight.Add(1) > e.slots {
-		e.inFlight.Add(-1)
+	if e.inFlight.Load() >= e.slots {
+		return false // most of them, in a busy fleet: not even written to
+	}
+	switch n := e.inFlight.Add(1); {
+	case n > e.slots:
+		e.put()
 		return false
+	case n == e.slots:
+		e.full()
 	}
 	return true
 }
 
-// choices gives two random environments, the less loaded first, then all in turn.
-func choices(envs []*endpoint) iter.Seq[*endpoint] {
-	return func(yield func(*endpoint) bool) {
-		n := len(envs)
-		if n == 0 {
-			return
-		}
-		start := rand.IntN(n)
-		a, b := envs[start], envs[rand.IntN(n)]
-		if b.load() < a.load() {
-			a, b = b, a
-		}
-		if !yield(a) || (b != a && !yield(b)) {
-			return
-		}
-		for i := range n {
-			if e := envs[(start+i)%n]; e != a && e != b && !yield(e) {
-				return
-			}
-		}
+// put gives a slot back and tells how many are taken.
+func (e *endpoint) put() int64 {
+	n := e.inFlight.Add(-1)
+	if n == e.slots-1 {
+		p := e.place.Load()
+		p.room.Open(p.index)
+	}
+	return n
+}
+
+// full takes it off the index. It looks again afterwards, since a slot given
+// back in between may have been entered before the removal.
+func (e *endpoint) full() {
+	p := e.place.Load()
+	p.room.Shut(p.index)
+	if e.inFlight.Load() < e.slots {
+		p.room.Open(p.index)
+	}
+}
+
+// moveTo gives it a place in a new index, where it counts as having room. Who has
+// yet to enter a change into the old one made it before, so it is seen here.
+func (e *endpoint) moveTo(p *place) {
+	e.place.Store(p)
+	if e.inFlight.Load() >= e.slots {
+		e.full()
 	}
 }
 
