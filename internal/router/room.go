@@ -8,7 +8,9 @@ import (
 
 // Room is the index of the environments with a free slot: a bit for each, and a
 // bit for each 64 of them, so that one is found at once although nearly all are
-// full. It is written only when an environment becomes full or ceases to be.
+// full. It is written only when an environment becomes full or ceases to be. Of
+// two who say different things of one environment at once the later is believed,
+// so each looks at the environment again afterwards.
 type Room struct {
 	bits  []atomic.Uint64 // environment i is bit i%64 of word i/64
 	words []atomic.Uint64 // likewise of the words that are not zero
@@ -32,8 +34,7 @@ func (r *Room) Open(i int) {
 	}
 }
 
-// Shut says that environment i is full. Where others call Open at the same time
-// the caller has to look again after it, and to Open what has room.
+// Shut says that environment i is full.
 func (r *Room) Shut(i int) {
 	w := i / 64
 	if old := r.bits[w].And(^(1 << (i % 64))); old&^(1<<(i%64)) != 0 {

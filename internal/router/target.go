@@ -140,7 +140,7 @@ func (e *endpoint) acquire() bool {
 		e.put()
 		return false
 	case n == e.slots:
-		e.full()
+		e.index()
 	}
 	return true
 }
@@ -149,29 +149,33 @@ func (e *endpoint) acquire() bool {
 func (e *endpoint) put() int64 {
 	n := e.inFlight.Add(-1)
 	if n == e.slots-1 {
-		p := e.place.Load()
-		p.room.Open(p.index)
+		e.index()
 	}
 	return n
 }
 
-// full takes it off the index. It looks again afterwards, since a slot given
-// back in between may have been entered before the removal.
-func (e *endpoint) full() {
+// index enters into the index whether there is room. It looks again afterwards,
+// since others may have changed that in between and been entered before it.
+func (e *endpoint) index() {
 	p := e.place.Load()
-	p.room.Shut(p.index)
-	if e.inFlight.Load() < e.slots {
-		p.room.Open(p.index)
+	for {
+		room := e.inFlight.Load() < e.slots
+		if room {
+			p.room.Open(p.index)
+		} else {
+			p.room.Shut(p.index)
+		}
+		if room == (e.inFlight.Load() < e.slots) {
+			return
+		}
 	}
 }
 
-// moveTo gives it a place in a new index, where it counts as having room. Who has
-// yet to enter a change into the old one made it before, so it is seen here.
+// moveTo gives it a place in a new index. Who enters a change into the old one
+// made it before, so it is seen here.
 func (e *endpoint) moveTo(p *place) {
 	e.place.Store(p)
-	if e.inFlight.Load() >= e.slots {
-		e.full()
-	}
+	e.index()
 }
 
 func (e *endpoint) load() float64 { return float64(e.inFlight.Load()) / float64(e.slots) }

@@ -9,7 +9,6 @@
 package scheduler
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -97,7 +96,7 @@ type Decision struct {
 
 // Decide places as many of the environments as fit.
 func Decide(r Request) Decision {
-	s := state{Request: r, hosts: slices.Clone(r.Hosts), subnets: slices.Clone(r.Subnets)}
+	s := newState(r)
 	d := Decision{Place: map[string]int{}}
 	for n := range r.Count {
 		if !s.placeOne() {
@@ -131,7 +130,37 @@ type state struct {
 	Request
 	hosts    []Host // those of the request, then the launches
 	subnets  []Subnet
+	zones    []*zone
 	launches []Launch
+}
+
+func newState(r Request) *state {
+	s := &state{Request: r, hosts: slices.Clone(r.Hosts), subnets: slices.Clone(r.Subnets)}
+	for _, sub := range s.subnets {
+		s.zone(sub.Zone)
+	}
+	for i, h := range s.hosts {
+		s.zone(h.Zone).add(i, h, s.fits(h))
+	}
+	for _, z := range s.zones {
+		z.order(s.hosts)
+	}
+	return s
+}
+
+func (s *state) zone(name string) *zone {
+	for _, z := range s.zones {
+		if z.name == name {
+			return z
+		}
+	}
+	z := &zone{name: name, troubled: s.troubled(name)}
+	s.zones = append(s.zones, z)
+	return z
+}
+
+func (s *state) fits(h Host) bool {
+	return h.FreeMilliVCPU >= s.Need.MilliVCPU && h.FreeMiB >= s.Need.MemoryMiB
 }
 
 // placeOne walks the zones from the one with the fewest environments of this
@@ -139,13 +168,13 @@ type state struct {
 // SpreadZones come into play only when those fail, and zones where a launch
 // failed lately when no other takes one.
 func (s *state) placeOne() bool {
-	zones := s.zones()
-	for _, zone := range zones {
-		if s.onHost(zone) || (!s.troubled(zone) && s.byLaunch(zone)) {
+	prefer(s.zones)
+	for _, z := range s.zones {
+		if s.onHost(z) || (!z.troubled && s.byLaunch(z)) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(zones, func(zone string) bool { return s.troubled(zone) && s.byLaunch(zone) })
+	return slices.ContainsFunc(s.zones, func(z *zone) bool { return z.troubled && s.byLaunch(z) })
 }
 
 // troubled says whether a launch failed in a zone lately.
@@ -160,86 +189,42 @@ func (s *state) failed(zone, typ string) bool {
 	})
 }
 
-// zones in order of preference.
-func (s *state) zones() []string {
-	type load struct {
-		zone            string
-		version, hosted int
-	}
-	byName := map[string]*load{}
-	at := func(zone string) *load {
-		if byName[zone] == nil {
-			byName[zone] = &load{zone: zone}
-		}
-		return byName[zone]
-	}
-	for _, sub := range s.subnets {
-		at(sub.Zone)
-	}
-	for _, h := range s.hosts {
-		l := at(h.Zone)
-		l.version += h.Version
-		l.hosted++
-	}
-	loads := make([]*load, 0, len(byName))
-	for _, l := range byName {
-		loads = append(loads, l)
-	}
-	slices.SortFunc(loads, func(a, b *load) int {
-		return cmp.Or(-cmp.Compare(min(a.hosted, 1), min(b.hosted, 1)), cmp.Compare(a.zone, b.zone))
-	})
-	inner := loads[:min(SpreadZones, len(loads))]
-	slices.SortStableFunc(inner, func(a, b *load) int {
-		return cmp.Or(cmp.Compare(a.version, b.version), cmp.Compare(a.hosted, b.hosted), cmp.Compare(a.zone, b.zone))
-	})
-	names := make([]string, len(loads))
-	for i, l := range loads {
-		names[i] = l.zone
-	}
-	return names
-}
-
-// onHost takes, of the zone's instances with room, the one with the fewest
-// environments of this version, then the fullest.
-func (s *state) onHost(zone string) bool {
-	best := -1
-	for i, h := range s.hosts {
-		if h.Zone != zone || h.FreeMilliVCPU < s.Need.MilliVCPU || h.FreeMiB < s.Need.MemoryMiB {
-			continue
-		}
-		if best < 0 || cmp.Or(cmp.Compare(h.Version, s.hosts[best].Version), cmp.Compare(h.FreeMilliVCPU, s.hosts[best].FreeMilliVCPU)) < 0 {
-			best = i
-		}
-	}
-	if best < 0 {
+// onHost takes the zone's best instance with room.
+func (s *state) onHost(z *zone) bool {
+	if len(z.roomy) == 0 {
 		return false
 	}
-	h := &s.hosts[best]
+	h := &s.hosts[z.roomy[0]]
 	h.Version++
 	h.FreeMilliVCPU -= s.Need.MilliVCPU
 	h.FreeMiB -= s.Need.MemoryMiB
+	z.version++
+	z.changed(s.hosts, s.fits(*h))
 	return true
 }
 
-func (s *state) byLaunch(zone string) bool {
-	offer, ok := s.offer(zone)
+func (s *state) byLaunch(z *zone) bool {
+	offer, ok := s.offer(z.name)
 	if !ok {
 		return false
 	}
 	for i := range s.subnets {
 		sub := &s.subnets[i]
-		if sub.Zone != zone || sub.Free <= 0 {
+		if sub.Zone != z.name || sub.Free <= 0 {
 			continue
 		}
 		sub.Free--
 		s.VCPULeft -= offer.VCPUs
-		s.launches = append(s.launches, Launch{Offer: offer, SubnetID: sub.ID, Zone: zone})
-		s.hosts = append(s.hosts, Host{
-			Zone:          zone,
+		s.launches = append(s.launches, Launch{Offer: offer, SubnetID: sub.ID, Zone: z.name})
+		h := Host{
+			Zone:          z.name,
 			FreeMilliVCPU: int64(offer.VCPUs)*1000 - lamina.ReserveMilliVCPU,
 			FreeMiB:       offer.MemoryMiB - lamina.ReserveMiB,
-		})
-		return s.onHost(zone)
+		}
+		s.hosts = append(s.hosts, h)
+		z.add(len(s.hosts)-1, h, true)
+		z.order(s.hosts)
+		return s.onHost(z)
 	}
 	return false
 }
