@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/lamina-dev/lamina/bench/load"
@@ -28,6 +29,7 @@ const (
 	region   = "us-east-1"
 	name     = "bench" // of network, roles and provider
 	slotsMax = 64      // per environment, and so many workers in it
+	minimum  = 3       // environments a version has unless told otherwise
 )
 
 // laminaServer is one Lamina with everything a function needs, shared by its subjects.
@@ -57,6 +59,9 @@ func startLamina(official bool) func(*bench, *subject) error {
 			return err
 		}
 		if err := l.clients.WaitActive(b.ctx, f.Name, startLimit); err != nil {
+			return err
+		}
+		if err := l.scale(b, f.Name); err != nil {
 			return err
 		}
 		signed := &signedRequest{clients: l.clients, host: strings.TrimPrefix(l.endpoint, "http://"), function: f.Name, body: b.payload}
@@ -161,6 +166,34 @@ func (l *laminaServer) landscape(b *bench) error {
 	}
 	l.function.Provider, err = l.clients.Provider(b.ctx, name, network, operator, nil)
 	return err
+}
+
+// scale gives a function the wanted number of environments, if it is not what it has anyway.
+func (l *laminaServer) scale(b *bench, function string) error {
+	if b.environments == minimum {
+		return nil
+	}
+	n := int32(b.environments)
+	ref, qualifier := &function, new(setup.Latest)
+	if _, err := l.clients.Lambda.PutFunctionScalingConfig(b.ctx, &lambda.PutFunctionScalingConfigInput{
+		FunctionName: ref, Qualifier: qualifier, FunctionScalingConfig: &types.FunctionScalingConfig{MinExecutionEnvironments: &n, MaxExecutionEnvironments: &n},
+	}); err != nil {
+		return fmt.Errorf("asking for %d environments of %s: %w", n, function, err)
+	}
+	limit := time.Now().Add(startLimit)
+	for {
+		got, err := l.clients.Lambda.GetFunctionScalingConfig(b.ctx, &lambda.GetFunctionScalingConfigInput{FunctionName: ref, Qualifier: qualifier})
+		if err != nil {
+			return fmt.Errorf("waiting for %d environments of %s: %w", n, function, err)
+		}
+		if a := got.AppliedFunctionScalingConfig; a != nil && a.MinExecutionEnvironments != nil && *a.MinExecutionEnvironments == n {
+			return nil
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("%s has not got its %d environments after %s", function, n, startLimit)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // laminaUsage sums up the server, its agents and the functions' processes.

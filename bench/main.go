@@ -20,13 +20,14 @@ import (
 
 // settings are the command's flags.
 type settings struct {
-	rounds      int
-	length      time.Duration
-	connections []int
-	payload     int
-	only        *regexp.Regexp
-	lamina      string
-	json        string
+	rounds       int
+	length       time.Duration
+	connections  []int
+	payload      int
+	environments int
+	only         *regexp.Regexp
+	lamina       string
+	json         string
 }
 
 func main() {
@@ -52,6 +53,7 @@ func parse(args []string) (s settings, err error) {
 	only := f.String("only", "", "measure only what matches this expression (the direct handler always is)")
 	f.IntVar(&s.rounds, "rounds", 5, "interleaved rounds")
 	f.IntVar(&s.payload, "payload", 256, "bytes of the event, at least 11")
+	f.IntVar(&s.environments, "environments", minimum, "execution environments of Lamina's function; 1 makes its path exactly four processes")
 	f.StringVar(&s.lamina, "lamina", "", "the lamina binary (default: built from this checkout)")
 	f.StringVar(&s.json, "json", filepath.Join("bin", "bench.json"), "file for the raw results")
 	if err := f.Parse(args); err != nil {
@@ -68,8 +70,8 @@ func parse(args []string) (s settings, err error) {
 		}
 		s.connections = append(s.connections, n)
 	}
-	if s.rounds < 1 || s.length <= 0 || s.payload < len(emptyEvent) {
-		return s, fmt.Errorf("at least one round, a length and %d bytes of payload are needed", len(emptyEvent))
+	if s.rounds < 1 || s.length <= 0 || s.environments < 1 || s.payload < len(emptyEvent) {
+		return s, fmt.Errorf("at least one round, one environment, a length and %d bytes of payload are needed", len(emptyEvent))
 	}
 	s.only, err = regexp.Compile(*only)
 	return s, err
