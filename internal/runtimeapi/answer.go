@@ -31,6 +31,7 @@ const (
 	headerInvocationID = "Lambda-Runtime-Invocation-Id"
 	typeJSON           = "application/json"
 	typeBytes          = "application/octet-stream"
+	typeText           = "text/plain; charset=utf-8"
 	// goAgent begins the user agent of the client that dies of a 410.
 	goAgent = "aws-lambda-go/"
 )
@@ -43,15 +44,15 @@ var (
 )
 
 // response takes a worker's answer.
-func (s *Server) response(w http.ResponseWriter, r *http.Request, id string) {
-	c, err := s.beginAnswer(r, id)
+func (s *Server) response(w *conn, r *http.Request, id string) {
+	c, err := s.beginAnswer(w, r, id)
 	if err != nil {
 		s.refuse(w, r, id, err)
 		return
 	}
 	mode := r.Header.Get(headerMode)
 	if mode != "" && mode != "streaming" {
-		err = s.endAnswer(c, unusable(c, "Runtime.InvalidResponseModeHeader", "Invalid function response mode"))
+		err = s.endAnswer(w, c, unusable(c, "Runtime.InvalidResponseModeHeader", "Invalid function response mode"))
 		drain(r)
 		if err != nil {
 			s.refuse(w, r, id, err)
@@ -72,15 +73,15 @@ func (s *Server) response(w http.ResponseWriter, r *http.Request, id string) {
 		res = Result{ContentType: orElse(r.Header.Get("Content-Type"), typeBytes), Body: body, Streamed: mode != ""}
 		trailerError(r, &res)
 	}
-	if late := s.endAnswer(c, res); late != nil {
+	if late := s.endAnswer(w, c, res); late != nil {
 		err = late
 	}
 	s.reply(w, r, id, err)
 }
 
 // failure takes a worker's error.
-func (s *Server) failure(w http.ResponseWriter, r *http.Request, id string) {
-	c, err := s.beginAnswer(r, id)
+func (s *Server) failure(w *conn, r *http.Request, id string) {
+	c, err := s.beginAnswer(w, r, id)
 	if err != nil {
 		s.refuse(w, r, id, err)
 		return
@@ -89,15 +90,15 @@ func (s *Server) failure(w http.ResponseWriter, r *http.Request, id string) {
 	switch {
 	case errors.Is(err, errTooLarge):
 		// The invocation stays open: the worker may answer it with less.
-		if late := s.reopen(c); late != nil {
+		if late := s.reopen(w, c); late != nil {
 			err = late
 		}
 	case err != nil:
-		if late := s.endAnswer(c, unusable(c, "Runtime.TruncatedResponse", "The response was cut short")); late != nil {
+		if late := s.endAnswer(w, c, unusable(c, "Runtime.TruncatedResponse", "The response was cut short")); late != nil {
 			err = late
 		}
 	default:
-		err = s.endAnswer(c, Result{
+		err = s.endAnswer(w, c, Result{
 			Status:      StatusFunctionError,
 			ErrorType:   filterErrorType(r.Header.Get(headerErrorType)),
 			ContentType: orElse(r.Header.Get("Content-Type"), typeJSON),
@@ -108,7 +109,7 @@ func (s *Server) failure(w http.ResponseWriter, r *http.Request, id string) {
 }
 
 // beginAnswer claims the call for one answer, so that the first one stands.
-func (s *Server) beginAnswer(r *http.Request, id string) (*call, error) {
+func (s *Server) beginAnswer(w *conn, r *http.Request, id string) (*call, error) {
 	echoed := r.Header.Get(headerInvocationID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,7 +122,7 @@ func (s *Server) beginAnswer(r *http.Request, id string) (*call, error) {
 	}
 	switch c.state {
 	case callTimedOut:
-		if c.abort != nil { // its answer was being read when the time was up
+		if c.reader != nil { // its answer was being read when the time was up
 			return nil, errUnknownID
 		}
 		s.finish(c, outcome{})
@@ -129,37 +130,39 @@ func (s *Server) beginAnswer(r *http.Request, id string) (*call, error) {
 	case callAnswering:
 		return nil, errUnknownID
 	}
-	c.state, c.abort = callAnswering, abortReading(r)
+	c.state, c.reader = callAnswering, w
 	return c, nil
 }
 
 // endAnswer gives res to the caller, unless it came too late.
-func (s *Server) endAnswer(c *call, res Result) error {
+func (s *Server) endAnswer(w *conn, c *call, res Result) error {
 	res.Duration = time.Since(c.start)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := c.state
 	s.finish(c, outcome{res: res})
-	return lateness(state)
+	return lateness(w, state)
 }
 
 // reopen undoes beginAnswer.
-func (s *Server) reopen(c *call) error {
+func (s *Server) reopen(w *conn, c *call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := c.state
 	switch state {
 	case callAnswering:
-		c.state, c.abort = callRunning, nil
+		c.state, c.reader = callRunning, nil
 	case callTimedOut:
 		s.finish(c, outcome{})
 	}
-	return lateness(state)
+	return lateness(w, state)
 }
 
-func lateness(state callState) error {
+// lateness is what a worker is told whose call was over before its answer.
+func lateness(w *conn, state callState) error {
 	switch state {
 	case callTimedOut:
+		w.SetReadDeadline(time.Time{}) // expire broke the reading off; the connection is good for more
 		return errLate
 	case callDone:
 		return errUnknownID
@@ -168,13 +171,13 @@ func lateness(state callState) error {
 }
 
 // refuse answers a post that has not been read.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, id string, err error) {
+func (s *Server) refuse(w *conn, r *http.Request, id string, err error) {
 	drain(r)
 	s.reply(w, r, id, err)
 }
 
 // reply sends the answer to a post.
-func (s *Server) reply(w http.ResponseWriter, r *http.Request, id string, err error) {
+func (s *Server) reply(w *conn, r *http.Request, id string, err error) {
 	switch {
 	case err == nil:
 		writeAccepted(w)
@@ -198,7 +201,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, id string, err er
 }
 
 // initError takes the report that init failed: once, then never again.
-func (s *Server) initError(w http.ResponseWriter, r *http.Request) {
+func (s *Server) initError(w *conn, r *http.Request) {
 	body, _, err := readBody(r, MaxError)
 	if err != nil {
 		s.reply(w, r, "", err)

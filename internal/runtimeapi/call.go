@@ -16,7 +16,7 @@ type call struct {
 	nonce    string // of the current delivery
 	start    time.Time
 	timer    *time.Timer
-	abort    func()        // breaks off the reading of its answer
+	reader   *conn         // on which its answer is being read
 	assigned chan struct{} // closed when a worker took it; nil if one did at once; set before c is shared
 	done     chan outcome  // one send, by finish or expire
 }
@@ -86,13 +86,14 @@ func (s *Server) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 // Invoke is as Server.Invoke and uses up the slot.
 func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 	s := sl.s
-	c, waits, err := s.admit(inv)
+	c, p, err := s.admit(inv)
 	if err != nil {
 		return Result{}, err
 	}
-	if waits {
+	if p == nil {
 		s.bridge(ctx, c)
 	}
+	s.hand(c, p)
 	select {
 	case o := <-c.done:
 		return o.res, o.err
@@ -104,9 +105,9 @@ func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 	}
 }
 
-// admit enters inv into the table and gives it to the oldest parked poll, or
-// lets it wait for one.
-func (s *Server) admit(inv *Invocation) (c *call, waits bool, err error) {
+// admit enters inv into the table and assigns it to the oldest parked poll, to
+// which the caller must hand it; nil: it waits for one.
+func (s *Server) admit(inv *Invocation) (c *call, p *poll, err error) {
 	c = &call{inv: inv, timeout: inv.Timeout, done: make(chan outcome, 1)}
 	c.node.value = c
 	if c.timeout <= 0 {
@@ -121,25 +122,19 @@ func (s *Server) admit(inv *Invocation) (c *call, waits bool, err error) {
 	}
 	if err != nil {
 		s.releaseSlot()
-		return nil, false, err
+		return nil, nil, err
 	}
 	s.calls[inv.RequestID] = c
 	if p := s.polls.pop(); p != nil {
-		s.assign(c, p)
-		return c, false, nil
+		s.begin(c)
+		return c, p, nil
 	}
 	c.assigned = make(chan struct{})
 	s.waiting.push(&c.node)
-	return c, true, nil
+	return c, nil, nil
 }
 
-// assign starts c's clock and hands it to p; s.mu is held.
-func (s *Server) assign(c *call, p *poll) {
-	s.begin(c)
-	p.given <- c
-}
-
-// begin makes c a running call of some worker; s.mu is held.
+// begin makes c a running call of some worker and starts its clock; s.mu is held.
 func (s *Server) begin(c *call) {
 	if c.state == callWaiting && c.assigned != nil {
 		close(c.assigned)
@@ -183,8 +178,8 @@ func (s *Server) expire(c *call) {
 	if c.state != callRunning && c.state != callAnswering {
 		return
 	}
-	if c.state == callAnswering && c.abort != nil {
-		c.abort()
+	if c.state == callAnswering {
+		c.reader.breakOff()
 	}
 	c.state = callTimedOut
 	c.done <- outcome{res: timeoutResult(c)}
@@ -208,22 +203,39 @@ func (s *Server) finish(c *call, o outcome) {
 	s.releaseSlot()
 }
 
+// hand sends c as the answer to p, and to other polls if p's connection turns
+// out to be broken.
+func (s *Server) hand(c *call, p *poll) {
+	for p != nil {
+		sent := p.conn.alive() && s.send(p.conn, c) == nil
+		if !sent {
+			p.conn.Close() // no event, not a fake one either
+		}
+		p.over <- sent
+		if sent {
+			return
+		}
+		p = s.undelivered(c)
+	}
+}
+
 // undelivered takes back a call whose worker's connection broke before it had
 // the whole event: another parked worker gets it, else the caller may retry
 // elsewhere.
-func (s *Server) undelivered(c *call) {
+func (s *Server) undelivered(c *call) *poll {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch c.state {
 	case callRunning:
 		if p := s.polls.pop(); p != nil {
-			s.assign(c, p)
-			return
+			s.begin(c)
+			return p
 		}
 		s.finish(c, outcome{err: ErrBusy})
 	case callTimedOut:
 		s.finish(c, outcome{})
 	}
+	return nil
 }
 
 // timeoutResult is the exact answer of the service.

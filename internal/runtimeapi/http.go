@@ -12,8 +12,8 @@ const (
 	pathInvocation = "/2018-06-01/runtime/invocation/"
 )
 
-// ServeHTTP routes by hand: the paths are few and this is the hot path.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// handle answers one request and tells whether the connection goes on.
+func (s *Server) handle(w *conn, r *http.Request) bool {
 	rt, id := route(r.URL.Path)
 	method := http.MethodPost
 	if rt == routeNext || rt == routePing {
@@ -21,11 +21,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case rt == routeNone:
-		http.NotFound(w, r)
+		w.answer(http.StatusNotFound, typeText, []byte("404 page not found\n"))
 	case r.Method != method:
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		w.answer(http.StatusMethodNotAllowed, "", nil)
 	case rt == routeNext:
-		s.next(w, r)
+		return s.next(w)
 	case rt == routeResponse:
 		s.response(w, r, id)
 	case rt == routeFailure:
@@ -33,9 +33,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case rt == routeInitError:
 		s.initError(w, r)
 	case rt == routePing:
-		w.Header()["Content-Type"] = []string{"text/plain; charset=utf-8"}
-		w.Write([]byte("pong"))
+		w.answer(http.StatusOK, typeText, []byte("pong"))
 	}
+	return true
 }
 
 type routeKind int
@@ -77,22 +77,12 @@ func route(path string) (kind routeKind, id string) {
 	return routeNone, ""
 }
 
-var (
-	jsonType = []string{typeJSON}
-	bodyOK   = []byte(`{"status":"OK"}` + "\n")
-)
+var bodyOK = []byte(`{"status":"OK"}` + "\n")
 
-func writeAccepted(w http.ResponseWriter) {
-	h := w.Header()
-	h["Content-Type"], h["Date"] = jsonType, nil
-	w.WriteHeader(http.StatusAccepted)
-	w.Write(bodyOK)
-}
+func writeAccepted(w *conn) { w.answer(http.StatusAccepted, typeJSON, bodyOK) }
 
-func writeError(w http.ResponseWriter, status int, errorType, message string) {
-	w.Header()["Content-Type"] = jsonType
-	w.WriteHeader(status)
-	w.Write(mustJSON(struct {
+func writeError(w *conn, status int, errorType, message string) {
+	w.answer(status, typeJSON, mustJSON(struct {
 		ErrorMessage string `json:"errorMessage"`
 		ErrorType    string `json:"errorType"`
 	}{message, errorType}, "\n"))

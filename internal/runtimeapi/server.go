@@ -4,9 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -14,13 +13,10 @@ import (
 // maxPolls bounds the parked polls of one environment, as AWS's agent does.
 const maxPolls = 10_000
 
-// maxHeaderBytes leaves room for the X-Ray cause header, which may near 1 MiB.
-const maxHeaderBytes = 2 << 20
-
 // Server is the Runtime API of one execution environment.
 type Server struct {
 	cfg   Config
-	http  *http.Server
+	conns connections
 	ready chan struct{} // closed at the first poll
 	ended chan struct{} // closed by Fail and Close
 	// initFailed is closed once initErr is set.
@@ -63,18 +59,7 @@ func New(cfg Config) *Server {
 		calls:      make(map[string]*call, cfg.MaxConcurrency),
 	}
 	rand.Read(s.nonce[:8])
-	s.http = &http.Server{Handler: s, MaxHeaderBytes: maxHeaderBytes, ConnContext: withConn}
 	return s
-}
-
-// Serve answers the runtime on l until ctx ends or Close; l is closed.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	if err := s.http.Serve(l); err != http.ErrServerClosed {
-		return fmt.Errorf("serving the runtime API on %s: %w", l.Addr(), err)
-	}
-	return nil
 }
 
 // Ready is closed at the runtime's first poll: init is complete.
@@ -129,6 +114,9 @@ func (s *Server) end(fail func(*call) Result) {
 	}
 	s.phase = phaseEnded
 	close(s.ended)
+	for n := s.polls.first; n != nil; n = n.next {
+		n.value.conn.breakOff()
+	}
 	for _, c := range s.calls {
 		switch c.state {
 		case callWaiting:
@@ -166,7 +154,7 @@ func (s *Server) Drain(ctx context.Context) error {
 // and ends Serve.
 func (s *Server) Close() error {
 	s.Fail("Client.ExecutionEnvironmentShutDown", "the execution environment was shut down")
-	return s.http.Close()
+	return s.conns.close()
 }
 
 // newNonce makes an id that no other delivery of this environment has, in the
@@ -174,6 +162,10 @@ func (s *Server) Close() error {
 func (s *Server) newNonce() string {
 	s.seq++
 	binary.BigEndian.PutUint64(s.nonce[8:], s.seq)
-	n := s.nonce
-	return fmt.Sprintf("%x-%x-%x-%x-%x", n[:4], n[4:6], n[6:8], n[8:10], n[10:])
+	n, b := &s.nonce, make([]byte, 0, 36)
+	b = append(hex.AppendEncode(b, n[:4]), '-')
+	b = append(hex.AppendEncode(b, n[4:6]), '-')
+	b = append(hex.AppendEncode(b, n[6:8]), '-')
+	b = append(hex.AppendEncode(b, n[8:10]), '-')
+	return string(hex.AppendEncode(b, n[10:]))
 }
