@@ -62,15 +62,16 @@ type Config struct {
 }
 
 const (
-	emptyGrace       = 2 * time.Second  // an instance without environments ends after it (AWS: a few minutes)
-	hiddenEmptyGrace = time.Minute      // of the hidden fleet
-	roleGrace        = 10 * time.Second // a new operator role may take so long to take effect (DESIGN.md 20)
-	drainGrace       = 15 * time.Second // past the function's timeout, after which a draining environment is struck off; its agent ends it one second past the timeout, this is for agents that can't (chosen)
-	launchMemory     = time.Minute      // for which a failed launch is not repeated in its zone and type while others do (chosen)
-	endingPatience   = 2 * time.Minute  // for which a new version waits for the capacity that ending instances still hold (chosen)
-	roundLimit       = 5 * time.Second  // for all commits of one round (chosen)
-	maxBackoff       = 30 * time.Second // between starts of environments that end again at once
-	idleRound        = 30 * time.Second // a round without any nudge
+	emptyGrace       = 2 * time.Second        // an instance without environments ends after it (AWS: a few minutes)
+	hiddenEmptyGrace = time.Minute            // of the hidden fleet
+	roleGrace        = 10 * time.Second       // a new operator role may take so long to take effect (DESIGN.md 20)
+	drainGrace       = 15 * time.Second       // past the function's timeout, after which a draining environment is struck off; its agent ends it one second past the timeout, this is for agents that can't (chosen)
+	launchMemory     = time.Minute            // for which a failed launch is not repeated in its zone and type while others do (chosen)
+	endingPatience   = 2 * time.Minute        // for which a new version waits for the capacity that ending instances still hold (chosen)
+	staleAfter       = 250 * time.Millisecond // a picture of that age is taken anew for the next provider (chosen)
+	roundLimit       = 5 * time.Second        // for all commits of one round (chosen)
+	maxBackoff       = 30 * time.Second       // between starts of environments that end again at once
+	idleRound        = 30 * time.Second       // a round without any nudge
 	retryRound       = 500 * time.Millisecond
 )
 
@@ -180,6 +181,11 @@ func (c *Controller) round(ctx context.Context) {
 	r := c.load()
 	c.launchFailures(r)
 	for _, g := range r.groups {
+		if c.cfg.Clock().Sub(r.at) > staleAfter {
+			if r, g = c.reload(g); g == nil {
+				continue
+			}
+		}
 		if err := c.provider(bounded, r, g); err != nil && ctx.Err() == nil && !errors.Is(err, fleet.ErrClosing) {
 			c.cfg.Log.Warn("capacity provider is not as it should be", "provider", g.provider.Name, "error", err)
 			c.due(c.cfg.Clock().Add(retryRound))

@@ -3,6 +3,7 @@ package controller
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/fleet"
@@ -12,6 +13,7 @@ import (
 // round is one consistent picture. Assignments are changed in it and sent at
 // the end of a provider's turn.
 type round struct {
+	at      time.Time // when it was taken
 	members map[string]fleet.Member
 	groups  []*group
 	envs    map[string][]environment // by version key
@@ -47,6 +49,7 @@ type group struct {
 
 func (c *Controller) load() *round {
 	r := &round{
+		at:      c.cfg.Clock(),
 		members: c.cfg.Fleet.Members(), envs: map[string][]environment{}, known: map[string]string{},
 		next: map[string][]wire.EnvironmentSpec{}, unsent: map[string]bool{},
 	}
@@ -90,6 +93,13 @@ func (c *Controller) load() *round {
 	}
 	slices.SortFunc(r.groups, func(a, b *group) int { return cmp.Compare(a.provider.Key(), b.provider.Key()) })
 	return r
+}
+
+// reload takes the picture anew in the middle of a round; the group is nil when
+// its provider is gone.
+func (c *Controller) reload(g *group) (*round, *group) {
+	r := c.load()
+	return r, r.group(g.provider.Key())
 }
 
 // environmentsOf joins what an instance should run with what it says.
