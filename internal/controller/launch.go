@@ -45,7 +45,7 @@ func (c *Controller) launchFailures(r *round) {
 func (c *Controller) failedLaunches(p lamina.CapacityProvider, v lamina.Version, bringingUp bool) []scheduler.Failure {
 	var out []scheduler.Failure
 	for _, l := range c.launches[p.Key()] {
-		if !bringingUp || l.at.After(v.LastModified) {
+		if !bringingUp || !l.at.Before(v.LastModified) {
 			out = append(out, l.Failure)
 		}
 	}

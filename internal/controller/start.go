@@ -25,7 +25,8 @@ const (
 
 // start places o.start environments, launching instances for those that fit
 // nowhere. While a generation is being brought up it is all or nothing: what
-// does not fit fails it with the scheduler's reason, and nothing is launched.
+// does not fit fails it with the scheduler's reason, and nothing is launched. One
+// that serves gets what fits.
 func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Version, o *outcome) error {
 	if g.undecided {
 		return nil // DESIGN.md 9; the fleet tells when it is over
@@ -34,18 +35,22 @@ func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Ver
 	request := c.request(r, g, v, o)
 	request.Failed = c.failedLaunches(g.provider, v, bringingUp)
 	d := scheduler.Decide(request)
-	if d.Refusal == nil && len(d.Launch) > 0 {
-		d.Refusal = c.mayLaunch(ctx, g.provider, v)
-		if d.Refusal == errNotYet {
-			return nil
+	if len(d.Launch) > 0 && (d.Refusal == nil || !bringingUp) {
+		if refusal := c.mayLaunch(ctx, g.provider, v); refusal != nil {
+			d.Launch, d.Refusal = nil, refusal
 		}
 	}
-	if d.Refusal != nil && bringingUp && c.mayComeFree(r, g, v, d.Refusal) {
+	switch {
+	case d.Refusal == nil:
+	case bringingUp && d.Refusal == errNotYet:
+		return nil
+	case bringingUp && c.mayComeFree(r, g, v, d.Refusal):
 		c.due(v.LastModified.Add(endingPatience))
 		return nil // the fleet tells when they are gone
-	}
-	if d.Refusal != nil {
+	case bringingUp || len(d.Place)+len(d.Launch) == 0:
 		return c.refused(v, o, d.Refusal, bringingUp)
+	default:
+		c.due(c.cfg.Clock().Add(retryRound)) // what fits is better than nothing
 	}
 	for id, n := range d.Place {
 		if err := c.place(r, v, o, id, n); err != nil {

@@ -169,7 +169,7 @@ func (f *Fleet) Run(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return f.cfg.Driver.Run(ctx) })
 	g.Go(func() error { return f.followGone(ctx) })
 	g.Go(func() error { return f.serve(ctx, l) })
-	if err := f.adopt(ctx); err != nil {
+	if err := f.adopt(ctx); err != nil && ctx.Err() == nil {
 		return errors.Join(err, g.Wait())
 	}
 	g.Go(func() error { return f.tend(ctx) })
@@ -319,6 +319,11 @@ func (f *Fleet) Shutdown(ctx context.Context, grace time.Duration) error {
 		m.endLocked("the server stops", grace)
 	}
 	f.mu.Unlock()
+	select {
+	case <-f.known: // what an earlier server left is ended too
+	case <-ctx.Done():
+		return fmt.Errorf("the recorded instances are not known yet: %w", context.Cause(ctx))
+	}
 	for {
 		f.mu.Lock()
 		left := slices.Concat(slices.Sorted(maps.Keys(f.members)), slices.Sorted(maps.Keys(f.records)))

@@ -297,7 +297,7 @@ func (f *Fleet) update(ctx context.Context, m *member, change func(*lamina.Insta
 	f.mu.Unlock()
 	_, err := f.cfg.View.Update(ctx, func(tx *view.Tx) error {
 		row, ok := f.cfg.Tables.Instances.At(tx).Get(key)
-		if !ok {
+		if !ok || row.Value.Ended() {
 			return nil
 		}
 		inst := row.Value

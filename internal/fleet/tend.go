@@ -51,7 +51,12 @@ func (f *Fleet) takeOver(inst lamina.Instance) {
 	if known {
 		return
 	}
-	m := newMember(inst, true)
+	// Whoever followed it leaves after its end is recorded, so look again.
+	row, ok := f.cfg.Tables.Instances.Get(inst.Key())
+	if !ok || row.Value.Ended() {
+		return
+	}
+	m := newMember(row.Value, true)
 	m.endLocked("its launch was given up", 0)
 	f.follow(m)
 }
