@@ -68,7 +68,7 @@ const (
 	drainGrace       = 15 * time.Second       // past the function's timeout, after which a draining environment is struck off; its agent ends it one second past the timeout, this is for agents that can't (chosen)
 	launchMemory     = time.Minute            // for which a failed launch is not repeated in its zone and type while others do (chosen)
 	endingPatience   = 2 * time.Minute        // for which a new version waits for the capacity that ending instances still hold (chosen)
-	staleAfter       = 250 * time.Millisecond // a picture of that age is taken anew for the next provider (chosen)
+	pictureAge       = 250 * time.Millisecond // a picture of that age is taken anew for the next provider (chosen)
 	roundLimit       = 5 * time.Second        // for all commits of one round (chosen)
 	maxBackoff       = 30 * time.Second       // between starts of environments that end again at once
 	idleRound        = 30 * time.Second       // a round without any nudge
@@ -181,7 +181,7 @@ func (c *Controller) round(ctx context.Context) {
 	r := c.load()
 	c.launchFailures(r)
 	for _, g := range r.groups {
-		if c.cfg.Clock().Sub(r.at) > staleAfter {
+		if c.cfg.Clock().Sub(r.at) > pictureAge {
 			if r, g = c.reload(g); g == nil {
 				continue
 			}

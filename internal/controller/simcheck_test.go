@@ -187,7 +187,7 @@ func (c *checker) checkActive(at, key string, v lamina.Version, former lamina.Ve
 
 // lately is how old a decision may be when commits are slow: a picture's age, and
 // the commits of one provider's turn.
-const lately = staleAfter + roundLimit
+const lately = pictureAge + roundLimit
 
 // servedLately says whether an environment was ready when a decision of now was
 // made: just now, since an agent whose session has ended tells of it in the next
@@ -458,8 +458,8 @@ func (c *checker) nothingLeft(w *region) {
 		c.Errorf("after deletion, environment %s of %s is %s", e.spec.ID, e.spec.VersionKey, e.state)
 	}
 	k := w.controller
-	if n := len(k.failures) + len(k.routed) + len(k.draining) + len(k.emptyFrom); n > 0 {
-		c.Errorf("after deletion, the controller remembers %v %v %v %v", k.failures, k.routed, k.draining, k.emptyFrom)
+	if n := len(k.failures) + len(k.routed) + len(k.draining) + len(k.emptyFrom) + len(k.scaling); n > 0 {
+		c.Errorf("after deletion, the controller remembers %v %v %v %v %v", k.failures, k.routed, k.draining, k.emptyFrom, k.scaling)
 	}
 	if n := len(w.routes.installed); n > 0 {
 		c.Errorf("after deletion, routes are left: %v", w.routes.installed)

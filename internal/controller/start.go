@@ -44,7 +44,7 @@ func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Ver
 	case d.Refusal == nil:
 	case bringingUp && d.Refusal == errNotYet:
 		return nil
-	case bringingUp && c.mayComeFree(r, g, v, d.Refusal):
+	case bringingUp && o.start <= o.floor && c.mayComeFree(r, g, v, d.Refusal):
 		c.due(v.LastModified.Add(endingPatience))
 		return nil // the fleet tells when they are gone
 	case bringingUp || len(d.Place)+len(d.Launch) == 0:
