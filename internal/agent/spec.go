@@ -36,12 +36,13 @@ func (e *environment) sandboxSpec(dir, task, runtimeDir string, in runtimes.Inte
 		s.Cgroup = path.Join(e.a.cfg.Cgroup, e.spec.ID)
 	}
 	l := runtimes.Layout(e.a.cfg.Sandbox.Layout(s))
-	argv, extra, err := runtimes.Command(e.spec.Runtime, in, l)
+	f := e.function(api)
+	argv, extra, err := runtimes.Command(e.spec.Runtime, in, f, l)
 	if err != nil {
 		return s, err
 	}
 	s.Argv = argv
-	s.Env = runtimes.Environment(e.function(api), l, extra)
+	s.Env = runtimes.Environment(f, l, extra)
 	return s, nil
 }
 
@@ -69,6 +70,7 @@ func (e *environment) function(api string) runtimes.Function {
 		Version:          e.spec.Qualifier,
 		Handler:          e.spec.Handler,
 		MemoryMB:         int(e.spec.MemoryMB),
+		VCPUs:            max(1, int(e.spec.MilliVCPU/1000)),
 		Region:           e.spec.Region,
 		AccessKeyID:      e.spec.Credentials.AccessKeyID,
 		SecretAccessKey:  e.spec.Credentials.SecretAccessKey,

@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-// Function is what a function's environment variables are made of.
+// Function is what a function's command and environment variables are made of.
 type Function struct {
 	Name, Version, Handler string
 	MemoryMB               int
+	VCPUs                  int // at least 1; fewer than one counts as one
 	Region                 string
 	AccessKeyID            string
 	SecretAccessKey        string

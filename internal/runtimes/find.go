@@ -47,23 +47,54 @@ func (c *cache) get(ctx context.Context, runtime, override string) (Interpreter,
 			return e.in, e.err
 		}
 	}
-	in, err := findPython(ctx, runtime, override)
+	in, err := find(ctx, runtime, override)
 	if ctx.Err() == nil {
 		c.entries[key] = cacheEntry{in, err, time.Now()}
 	}
 	return in, err
 }
 
-// findPython tries the candidates one by one until one runs and is the version.
-func findPython(ctx context.Context, runtime, override string) (Interpreter, error) {
-	version := strings.TrimPrefix(runtime, "python")
-	list := pythonCandidates(version)
+// language is how the interpreters of one family are found.
+type language struct {
+	prefix     string // of its runtimes' names, before the version
+	candidates func(version string) []string
+	try        func(ctx context.Context, path string) (is, error) // runs a candidate: a name alone may be a shim for something else
+	remedy     func(runtime, version string) string               // commands that bring one
+}
+
+// is what a candidate says of itself.
+type is struct{ Version, Prefix, Path, Implementation string }
+
+var languages = []language{
+	{"python", pythonCandidates, tryPython, pythonRemedy},
+	{"nodejs", nodeCandidates, tryNode, nodeRemedy},
+}
+
+// languageOf gives a runtime's language and the version of it: 22 of nodejs22.x.
+func languageOf(runtime string) (lang language, version string, err error) {
+	for _, l := range languages {
+		if version, ok := strings.CutPrefix(runtime, l.prefix); ok {
+			return l, strings.TrimSuffix(version, ".x"), nil
+		}
+	}
+	return language{}, "", fmt.Errorf("runtime %s: no language of that name", runtime)
+}
+
+// find tries the candidates one by one until one runs and is the version.
+func find(ctx context.Context, runtime, override string) (Interpreter, error) {
+	lang, version, err := languageOf(runtime)
+	if err != nil {
+		return Interpreter{}, err
+	}
+	var list []string
 	if override != "" {
 		list = []string{override}
+	} else {
+		list = existing(lang.candidates(version))
 	}
 	var tried []string
 	for _, path := range list {
-		in, err := tryPython(ctx, runtime, version, path)
+		in, err := try(ctx, lang, runtime, version, path)
 		if err == nil {
 			return in, nil
 		}
@@ -76,37 +107,19 @@ func findPython(ctx context.Context, runtime, override string) (Interpreter, err
 	if len(tried) > 0 {
 		reason = "no interpreter runs here: tried " + strings.Join(tried, ", ")
 	}
-	return Interpreter{}, &MissingError{
-		Runtime: runtime,
-		Reason:  reason,
-		Remedy: fmt.Sprintf("get one with `uv python install %s`, `pyenv install %s` or `brew install python@%s`, or name one with --runtime %s=PATH",
-			version, version, version, runtime),
-	}
+	return Interpreter{}, &MissingError{Runtime: runtime, Reason: reason, Remedy: fmt.Sprintf("get one with %s, or name one with --runtime %s=PATH", lang.remedy(runtime, version), runtime)}
 }
 
-// askPython makes a candidate tell what it is.
-const askPython = `import sys,os,json
-print(json.dumps({"version":"%d.%d.%d"%sys.version_info[:3],"prefix":sys.base_prefix,"path":os.path.realpath(sys.executable),"implementation":sys.implementation.name}))`
-
-// tryPython runs a candidate: a name alone may be a shim for something else.
-func tryPython(ctx context.Context, runtime, version, path string) (Interpreter, error) {
+// try runs one candidate.
+func try(ctx context.Context, lang language, runtime, version, path string) (Interpreter, error) {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "-I", "-c", askPython)
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	is, err := lang.try(ctx, path)
 	if err != nil {
-		return Interpreter{}, explain(err)
-	}
-	var is struct{ Version, Prefix, Path, Implementation string }
-	if err := json.Unmarshal(out, &is); err != nil {
-		return Interpreter{}, errors.New("not a Python")
+		return Interpreter{}, err
 	}
 	if !strings.HasPrefix(is.Version, version+".") {
-		return Interpreter{}, errors.New("is Python " + is.Version)
-	}
-	if is.Implementation != "cpython" {
-		return Interpreter{}, errors.New("is " + is.Implementation)
+		return Interpreter{}, errors.New("is version " + is.Version)
 	}
 	in := Interpreter{Runtime: runtime, Path: is.Path, Version: is.Version}
 	if prefix, err := filepath.EvalSymlinks(is.Prefix); err == nil {
@@ -115,6 +128,52 @@ func tryPython(ctx context.Context, runtime, version, path string) (Interpreter,
 		}
 	}
 	return in, nil
+}
+
+// ask runs a candidate that is to tell about itself in JSON.
+func ask(ctx context.Context, path string, args ...string) (is, error) {
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return is{}, explain(err)
+	}
+	var answer is
+	if err := json.Unmarshal(out, &answer); err != nil {
+		return is{}, errors.New("not such an interpreter")
+	}
+	return answer, nil
+}
+
+// existing are the executables among paths, each once.
+func existing(paths []string) (exist []string) {
+	for _, path := range paths {
+		st, err := os.Stat(path)
+		if err == nil && !st.IsDir() && st.Mode()&0o111 != 0 && filepath.IsAbs(path) && !slices.Contains(exist, path) {
+			exist = append(exist, path)
+		}
+	}
+	return exist
+}
+
+// inHomes looks for an executable below the folders that patterns match, the newest
+// patch of each first, roughly.
+func inHomes(patterns []string, file string) (list []string) {
+	for _, pattern := range patterns {
+		matches, _ := filepath.Glob(filepath.Join(pattern, file))
+		slices.Sort(matches)
+		slices.Reverse(matches)
+		list = append(list, matches...)
+	}
+	return list
+}
+
+// onPath gives the places that the operator's PATH has for a name.
+func onPath(name string) (list []string) {
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		list = append(list, filepath.Join(dir, name))
+	}
+	return list
 }
 
 // explain takes the last line that a failing candidate said.
@@ -126,54 +185,6 @@ func explain(err error) error {
 		}
 	}
 	return err
-}
-
-// pythonCandidates are the places where Pythons are, best first, each once.
-func pythonCandidates(version string) []string {
-	name := "python" + version
-	var list []string
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		list = append(list, filepath.Join(dir, name))
-	}
-	for _, pattern := range pythonHomes(version) {
-		matches, _ := filepath.Glob(filepath.Join(pattern, "bin", name))
-		slices.Sort(matches)
-		slices.Reverse(matches) // the newest patch, roughly
-		list = append(list, matches...)
-	}
-	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		list = append(list, filepath.Join(dir, "python3"))
-	}
-	var exist []string
-	for _, path := range list {
-		st, err := os.Stat(path)
-		if err == nil && !st.IsDir() && st.Mode()&0o111 != 0 && filepath.IsAbs(path) && !slices.Contains(exist, path) {
-			exist = append(exist, path)
-		}
-	}
-	return exist
-}
-
-// pythonHomes are the folders of the usual installers, as patterns.
-func pythonHomes(version string) []string {
-	homes := []string{
-		"/opt/homebrew/opt/python@" + version,
-		"/usr/local/opt/python@" + version,
-		"/home/linuxbrew/.linuxbrew/opt/python@" + version,
-		"/Library/Frameworks/Python.framework/Versions/" + version,
-		"/usr/local", "/usr", "/opt/python" + version, "/opt/python/" + version + "*",
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return homes
-	}
-	data := envOr("XDG_DATA_HOME", filepath.Join(home, ".local/share"))
-	return append([]string{
-		filepath.Join(envOr("PYENV_ROOT", filepath.Join(home, ".pyenv")), "versions", version+"*"),
-		filepath.Join(envOr("UV_PYTHON_INSTALL_DIR", filepath.Join(data, "uv/python")), "cpython-"+version+"*"),
-		filepath.Join(envOr("MISE_DATA_DIR", filepath.Join(data, "mise")), "installs/python", version+"*"),
-		filepath.Join(envOr("ASDF_DATA_DIR", filepath.Join(home, ".asdf")), "installs/python", version+"*"),
-	}, homes...)
 }
 
 func envOr(name, other string) string {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/lamina-dev/lamina/internal/runtimes/nodejs"
 	"github.com/lamina-dev/lamina/internal/runtimes/python"
 )
 
@@ -47,6 +49,7 @@ type family int
 
 const (
 	familyPython family = iota
+	familyNode
 	familyProvided
 	familyLater // known to AWS, not yet served here
 )
@@ -61,10 +64,11 @@ var known = []struct {
 	{"python3.13", familyPython},
 	{"python3.12", familyPython},
 	{"python3.11", familyPython},
+	{"nodejs24.x", familyNode},
+	{"nodejs22.x", familyNode},
+	{"nodejs20.x", familyNode},
 	{"provided.al2023", familyProvided},
 	{"provided.al2", familyProvided},
-	{"nodejs24.x", familyLater},
-	{"nodejs22.x", familyLater},
 	{"java25", familyLater},
 	{"java21", familyLater},
 	{"dotnet10", familyLater},
@@ -123,10 +127,14 @@ func Install(runtime, dir string) error {
 	if err != nil {
 		return err
 	}
-	if f == familyPython {
-		if err := python.Install(dir); err != nil {
-			return fmt.Errorf("installing the bootstrap of %s: %w", runtime, err)
-		}
+	switch f {
+	case familyPython:
+		err = python.Install(dir)
+	case familyNode:
+		err = nodejs.Install(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("installing the bootstrap of %s: %w", runtime, err)
 	}
 	return nil
 }
@@ -134,7 +142,7 @@ func Install(runtime, dir string) error {
 // Command gives the argv that starts a function's runtime and the variables
 // which AWS's own bootstrap sets besides Environment's. The interpreter's
 // Prefix must be shown to the function as l.Lang.
-func Command(runtime string, in Interpreter, l Layout) (argv, env []string, err error) {
+func Command(runtime string, in Interpreter, fn Function, l Layout) (argv, env []string, err error) {
 	f, err := lookUp(runtime)
 	if err != nil {
 		return nil, nil, err
@@ -151,6 +159,10 @@ func Command(runtime string, in Interpreter, l Layout) (argv, env []string, err 
 		path = filepath.Join(l.Lang, rel)
 	}
 	env = append(env, "AWS_EXECUTION_ENV=AWS_Lambda_"+runtime)
+	if f == familyNode {
+		env = append(env, "NODE_PATH="+nodejs.Path(runtime, l.Opt, l.Runtime, l.Task), nodejs.VCPUVariable+"="+strconv.Itoa(fn.VCPUs))
+		return slices.Concat([]string{path}, nodejs.Flags(fn.MemoryMB), []string{filepath.Join(l.Runtime, nodejs.File)}), env, nil
+	}
 	if l.Opt != serviceLayout.Opt {
 		env = append(env, python.OptVariable+"="+l.Opt)
 	}

@@ -119,26 +119,26 @@ func TestFindSkipsShimsThatFail(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	in := Interpreter{Runtime: "python3.13", Path: "/home/u/py/bin/python3.13", Prefix: "/home/u/py"}
-	argv, env, err := Command("python3.13", in, serviceLayout)
+	argv, env, err := Command("python3.13", in, Function{}, serviceLayout)
 	if err != nil || !slices.Equal(argv, []string{"/var/lang/bin/python3.13", "-s", "-P", "-B", "/var/runtime/bootstrap.py"}) ||
 		!slices.Equal(env, []string{"AWS_EXECUTION_ENV=AWS_Lambda_python3.13"}) {
 		t.Errorf("%q %q %v", argv, env, err)
 	}
-	argv, env, err = Command("python3.13", in, Layout{Task: "/d/task", Runtime: "/d/rt", Lang: "/home/u/py", Opt: "/d/opt", Tmp: "/d/tmp"})
+	argv, env, err = Command("python3.13", in, Function{}, Layout{Task: "/d/task", Runtime: "/d/rt", Lang: "/home/u/py", Opt: "/d/opt", Tmp: "/d/tmp"})
 	if err != nil || argv[0] != "/home/u/py/bin/python3.13" || !slices.Contains(env, "TMPDIR=/d/tmp") || !slices.Contains(env, "LAMINA_OPT=/d/opt") {
 		t.Errorf("%q %q %v", argv, env, err)
 	}
-	argv, env, err = Command("provided.al2023", Interpreter{}, serviceLayout)
+	argv, env, err = Command("provided.al2023", Interpreter{}, Function{}, serviceLayout)
 	if err != nil || !slices.Equal(argv, []string{"/var/task/bootstrap"}) || len(env) > 0 {
 		t.Errorf("%q %q %v", argv, env, err)
 	}
-	if _, _, err := Command("java21", Interpreter{}, serviceLayout); err == nil {
+	if _, _, err := Command("java21", Interpreter{}, Function{}, serviceLayout); err == nil {
 		t.Error("java21 has a command")
 	}
 }
 
 func TestUnservedRuntimes(t *testing.T) {
-	for runtime, reason := range map[string]string{"nodejs22.x": "not yet served", "cobol": "not known"} {
+	for runtime, reason := range map[string]string{"java21": "not yet served", "cobol": "not known"} {
 		_, err := Find(t.Context(), runtime, nil)
 		if missing, ok := errors.AsType[*MissingError](err); !ok || !strings.Contains(missing.Error(), reason) {
 			t.Errorf("%s: %v", runtime, err)

@@ -75,19 +75,20 @@ func run(t *testing.T, code string, o options) *fn {
 		o.handler = "app.handler"
 	}
 	layout := runtimes.Layout(sb.Layout(spec))
-	argv, extra, err := runtimes.Command("python3.13", in, layout)
-	if err != nil {
-		t.Fatal(err)
-	}
 	format := "JSON"
 	if o.text {
 		format = "Text"
 	}
-	spec.Argv, spec.Env = argv, runtimes.Environment(runtimes.Function{
+	function := runtimes.Function{
 		Name: "f", Version: "1", Handler: o.handler, MemoryMB: 2048, Region: "us-east-1", RuntimeAPI: l.Addr().String(),
 		LogGroup: "/aws/lambda/f", LogStream: "stream", LogFormat: format, LogLevel: "INFO", MaxConcurrency: o.slots,
 		ManagedInstances: o.slots > 0, Customer: o.env,
-	}, layout, extra)
+	}
+	argv, extra, err := runtimes.Command("python3.13", in, function, layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Argv, spec.Env = argv, runtimes.Environment(function, layout, extra)
 	spec.Log = func(_ sandbox.Stream, line []byte) {
 		f.mu.Lock()
 		defer f.mu.Unlock()

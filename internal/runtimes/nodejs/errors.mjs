@@ -1,0 +1,65 @@
+// Errors as AWS names and shapes them.
+
+/** An error that is the platform's to name. */
+export class Fault extends Error {
+  constructor(name, message) {
+    super(message);
+    this.name = name;
+  }
+}
+
+// DEL does not pass the service's own parsers, so AWS escapes it.
+const clean = (text) => (typeof text === "string" ? text.replaceAll("\x7f", "%7F") : text);
+
+/** The body of an error as the caller gets it. */
+export function errorBody(error) {
+  try {
+    if (error instanceof Error) {
+      return {
+        errorType: clean(error.name),
+        errorMessage: clean(error.message),
+        trace: clean(error.stack)?.split("\n") ?? [],
+      };
+    }
+    return { errorType: typeof error, errorMessage: String(error), trace: [] };
+  } catch {
+    return { errorType: "handled", errorMessage: "The error's own message, name or stack could not be read", trace: [] };
+  }
+}
+
+/** A thrown value as an Error. */
+export const intoError = (value) => (value instanceof Error ? value : new Error(String(value)));
+
+/** A rejection that nobody handled, as Node.js 20 and 22 report it. */
+export function unhandledRejection(reason, promise) {
+  return Object.assign(new Fault("Runtime.UnhandledPromiseRejection", reason?.toString()), { reason, promise });
+}
+
+/** JSON text of a result; `undefined` counts as null. */
+export function encodeResult(value) {
+  try {
+    return JSON.stringify(value === undefined ? null : value) ?? "null";
+  } catch {
+    throw new Fault("Runtime.JSONStringifyError", "Unable to stringify response body");
+  }
+}
+
+/** JSON text of an error as it is logged in text: with what was attached to it, if that can be told. */
+export function encodeWhole(error) {
+  try {
+    return JSON.stringify(error, (_, value) => (value instanceof Error ? withAttached(value) : value));
+  } catch {
+    return JSON.stringify(errorBody(error));
+  }
+}
+
+const withAttached = (error) => ({
+  errorType: error.name,
+  errorMessage: error.message,
+  code: error.code,
+  ...error,
+  stack: error.stack?.split("\n"),
+});
+
+/** An error's name where it may stand in a header. */
+export const headerText = (text) => String(text).replace(/[^\x20-\x7e]/g, "?").slice(0, 1024);

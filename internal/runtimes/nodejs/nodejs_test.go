@@ -1,0 +1,756 @@
+package nodejs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/runtimeapi"
+	"github.com/lamina-dev/lamina/internal/sandbox"
+)
+
+var managedRuntimes = []string{"nodejs22.x", "nodejs24.x"}
+
+// onBoth runs a test with each runtime that Managed Instances take.
+func onBoth(t *testing.T, test func(t *testing.T, runtime string)) {
+	for _, runtime := range managedRuntimes {
+		t.Run(runtime, func(t *testing.T) { test(t, runtime) })
+	}
+}
+
+func TestSlotsOverlapInThreads(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		const slots, workers = 64, 8
+		f := run(t, `
+import { threadId } from "node:worker_threads";
+let count = 0;
+export const handler = async (event, context) => {
+  count++;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return [event.token, threadId, count, context.awsRequestId];
+};
+`, options{runtime: runtime, slots: slots}).ready().idle(slots)
+		t.Logf("%d slots poll after %v", slots, time.Since(f.start))
+		begin := time.Now()
+		var wg sync.WaitGroup
+		threads := make([]float64, slots)
+		for i := range slots {
+			wg.Go(func() {
+				token, id := fmt.Sprintf("token-%d", i), fmt.Sprintf("id-%d", i)
+				var got []any
+				res := f.invoke(`{"token":"`+token+`"}`, func(inv *runtimeapi.Invocation) { inv.RequestID = id })
+				if json.Unmarshal(res.Body, &got); len(got) != 4 || got[0] != token || got[3] != id {
+					t.Errorf("%s: %s", token, res.Body)
+					return
+				}
+				threads[i] = got[1].(float64)
+			})
+		}
+		wg.Wait()
+		t.Logf("%d calls of 500 ms took %v", slots, time.Since(begin))
+		perThread := map[float64]int{}
+		for _, id := range threads {
+			perThread[id]++
+		}
+		if len(perThread) != workers {
+			t.Errorf("%d threads answered, want %d", len(perThread), workers)
+		}
+		for id, n := range perThread {
+			if n != slots/workers {
+				t.Errorf("thread %v had %d calls at once, want %d", id, n, slots/workers)
+			}
+		}
+	})
+}
+
+func TestWorkerCount(t *testing.T) {
+	for _, tt := range []struct {
+		slots   int
+		own     string
+		threads int
+	}{{16, "2", 2}, {5, "3", 3}, {3, "", 3}, {1, "", 1}, {2, "nonsense", 2}} {
+		f := run(t, `
+import { threadId } from "node:worker_threads";
+export const handler = async () => { await new Promise((r) => setTimeout(r, 300)); return threadId; };
+`, options{slots: tt.slots, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": tt.own}}).ready().idle(tt.slots)
+		var mu sync.Mutex
+		threads := map[string]bool{}
+		var wg sync.WaitGroup
+		for range tt.slots {
+			wg.Go(func() {
+				res := f.invoke(`{}`)
+				mu.Lock()
+				defer mu.Unlock()
+				threads[string(res.Body)] = true
+			})
+		}
+		wg.Wait()
+		if len(threads) != tt.threads {
+			t.Errorf("%+v: %d threads", tt, len(threads))
+		}
+		if f.Idle() > tt.slots {
+			t.Errorf("%+v: %d polls", tt, f.Idle())
+		}
+	}
+}
+
+// The request and trace ids that code sees after it has waited are those of its own invocation.
+func TestOverlappingInvocationsAreApart(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		const slots, calls = 32, 400
+		f := run(t, `
+import { setTimeout as sleep } from "node:timers/promises";
+export const handler = async (event, context) => {
+  const seen = [];
+  for (let i = 0; i < 4; i++) {
+    await sleep(Math.random() * 5);
+    seen.push(awslambda.InvokeStore.getRequestId(), awslambda.InvokeStore.getXRayTraceId(), context.awsRequestId, context.xRayTraceId);
+  }
+  console.log("mine", event.id);
+  await new Promise((resolve) => setImmediate(() => { console.info({ late: event.id }); resolve(); }));
+  return { id: event.id, seen: [...new Set(seen)], env: process.env._X_AMZN_TRACE_ID ?? null };
+};
+`, options{runtime: runtime, slots: slots}).ready().idle(slots)
+		room := make(chan struct{}, slots)
+		var wg sync.WaitGroup
+		for i := range calls {
+			room <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-room }()
+				id := fmt.Sprintf("own-%d", i)
+				f.want(`{"id":"`+id+`"}`, `{"id":"`+id+`","seen":["`+id+`","Root=`+id+`"],"env":null}`, func(inv *runtimeapi.Invocation) {
+					inv.RequestID, inv.TraceID = id, "Root="+id
+				})
+			})
+		}
+		wg.Wait()
+		f.log(`"requestId":"own-399"`, `"message":"mine own-399"`)
+		f.log(`"requestId":"own-399"`, `"message":{"late":"own-399"}`)
+		for _, line := range f.said() {
+			var l struct {
+				RequestID string
+				Message   any
+			}
+			if err := json.Unmarshal([]byte(line), &l); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			if text := fmt.Sprint(l.Message); !strings.HasSuffix(text, l.RequestID) && !strings.HasSuffix(text, l.RequestID+"]") {
+				t.Errorf("%s", line)
+			}
+		}
+	})
+}
+
+func TestOrdinaryFunction(t *testing.T) {
+	for _, runtime := range []string{"nodejs20.x", "nodejs22.x", "nodejs24.x"} {
+		t.Run(runtime, func(t *testing.T) {
+			f := run(t, `
+let n = 0;
+exports.handler = async () => ({ n: ++n, max: process.env.AWS_LAMBDA_MAX_CONCURRENCY, kind: process.env.AWS_LAMBDA_INITIALIZATION_TYPE,
+  trace: process.env._X_AMZN_TRACE_ID, major: process.version.slice(0, 3) });
+`, options{runtime: runtime, name: "index.js"}).ready()
+			major := "v" + runtime[6:8]
+			for i := 1; i <= 3; i++ {
+				trace := ""
+				if i == 2 {
+					trace = `"trace":"Root=2",`
+				}
+				f.want(`{}`, fmt.Sprintf(`{"n":%d,"kind":"on-demand",%s"major":"%s"}`, i, trace, major), func(inv *runtimeapi.Invocation) {
+					if i == 2 {
+						inv.TraceID = "Root=2"
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestContext(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		f := run(t, `
+export const handler = async (event, c) => ({
+  names: [c.functionName, c.functionVersion, c.memoryLimitInMB, c.logGroupName, c.logStreamName],
+  arn: c.invokedFunctionArn, tenant: c.tenantId, client: c.clientContext, identity: c.identity,
+  left: 8000 < c.getRemainingTimeInMillis() && c.getRemainingTimeInMillis() <= 10000, trace: c.xRayTraceId, id: c.awsRequestId,
+});
+`, options{runtime: runtime, slots: 1}).ready()
+		names := `"names":["f","1","2048","/aws/lambda/f","stream"]`
+		f.want(`{}`, `{`+names+`,"arn":"arn:x:1","tenant":"t1","client":{"custom":{"a":"ä"},"env":{"b":1},"client":{"app_title":"app"}},`+
+			`"identity":{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"},"left":true,"trace":"Root=1-2","id":"full"}`,
+			func(inv *runtimeapi.Invocation) {
+				inv.RequestID, inv.FunctionARN, inv.TenantID, inv.TraceID = "full", "arn:x:1", "t1", "Root=1-2"
+				inv.ClientContext = `{"custom":{"a":"ä"},"env":{"b":1},"client":{"app_title":"app"}}`
+				inv.CognitoIdentity = `{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}`
+			})
+		f.want(`{}`, `{`+names+`,"arn":"arn:aws:lambda:us-east-1:000000000000:function:f","left":true,"id":"bare"}`,
+			func(inv *runtimeapi.Invocation) { inv.RequestID = "bare" })
+		res := f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.ClientContext = "{" })
+		if e := parse(t, res.Body); e.ErrorType != "Runtime.PlatformError" {
+			t.Errorf("%s", res.Body)
+		}
+	})
+}
+
+func TestResults(t *testing.T) {
+	f := run(t, `
+export const handler = (event) => eval(event);
+`, options{slots: 1}).ready()
+	for event, want := range map[string]string{
+		`undefined`: `null`, `null`: `null`, `"ü"`: `"ü"`, `[1, 2.5, true]`: `[1,2.5,true]`, `NaN`: `null`, `(() => {})`: `null`,
+		`new Date(0)`: `"1970-01-01T00:00:00.000Z"`, `({a: {b: []}, c: undefined})`: `{"a":{"b":[]}}`, `Promise.resolve(7)`: `7`,
+		`"\ud800"`: `"\ud800"`,
+	} {
+		f.want(quote(event), want)
+	}
+	if res := f.invoke(quote(`1`)); res.ContentType != "application/json" {
+		t.Errorf("content type %s", res.ContentType)
+	}
+	for _, event := range []string{`1n`, `(() => { const a = {}; a.a = a; return a; })()`} {
+		res := f.invoke(quote(event))
+		if e := parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != "Runtime.JSONStringifyError" ||
+			e.ErrorMessage != "Unable to stringify response body" {
+			t.Errorf("%s", res.Body)
+		}
+	}
+	if res := f.invoke(`{`); parse(t, res.Body).ErrorType != "SyntaxError" {
+		t.Errorf("%s", res.Body)
+	}
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+func TestBodies(t *testing.T) {
+	f := run(t, `
+export const handler = async (event) => (typeof event === "number" ? "x".repeat(event) : event.length);
+`, options{slots: 1}).ready()
+	f.want(`"`+strings.Repeat("ü", 3<<20)+`"`, strconv.Itoa(3<<20))
+	if res := f.invoke(`6000000`); len(res.Body) != 6000002 {
+		t.Errorf("%d bytes", len(res.Body))
+	}
+	if res := f.invoke(`7000000`); res.ErrorType != "Function.ResponseSizeTooLarge" {
+		t.Errorf("%s: %.200s", res.ErrorType, res.Body)
+	}
+	if res := f.invoke(`60000000`); res.ErrorType != "Function.ResponseSizeTooLarge" { // more than the server reads of it
+		t.Errorf("%s: %.200s", res.ErrorType, res.Body)
+	}
+	f.idle(1).want(`"after"`, `5`)
+}
+
+func TestHandlerErrors(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		f := run(t, `
+class OrderError extends Error { constructor(m) { super(m); this.name = "OrderError"; this.order = 7; } }
+export const handler = async (event) => {
+  if (event === "string") throw "only text";
+  if (event === "sync") null.x;
+  deeper(event);
+};
+function deeper(event) { throw new OrderError("bad: " + event); }
+`, options{runtime: runtime, slots: 2}).ready()
+		res := f.invoke(`"x"`, func(inv *runtimeapi.Invocation) { inv.RequestID = "err-1" })
+		e := parse(t, res.Body)
+		if res.Status != runtimeapi.StatusFunctionError || res.ErrorType != "Runtime.Unknown" || e.ErrorType != "OrderError" || e.ErrorMessage != "bad: x" {
+			t.Errorf("%+v %s", res.ErrorType, res.Body)
+		}
+		if len(e.Trace) < 3 || e.Trace[0] != "OrderError: bad: x" || !strings.Contains(e.Trace[1], "at deeper (file:///var/task/index.mjs:8:") {
+			t.Errorf("trace %q", e.Trace)
+		}
+		f.log(`"level":"ERROR","requestId":"err-1","message":{"errorType":"OrderError","errorMessage":"bad: x","stackTrace":["OrderError: bad: x"`, `"order":7`)
+		if res := f.invoke(`"string"`); string(res.Body) != `{"errorType":"string","errorMessage":"only text","trace":[]}` {
+			t.Errorf("%s", res.Body)
+		}
+		if e := parse(t, f.invoke(`"sync"`).Body); e.ErrorType != "TypeError" {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+func TestHandlerResolution(t *testing.T) {
+	for _, tt := range []struct {
+		name, handler string
+		files         map[string]string
+		want          string
+	}{
+		{"esm", "index.handler", map[string]string{"index.mjs": `export const handler = async () => "mjs";`}, "mjs"},
+		{"common js", "index.handler", map[string]string{"index.cjs": `exports.handler = async () => "cjs";`}, "cjs"},
+		{"js is common js", "index.handler", map[string]string{"index.js": `exports.handler = async () => typeof require;`}, "function"},
+		{"js of type module", "index.handler", map[string]string{"package.json": `{"type":"module"}`, "index.js": `export const handler = async () => typeof require;`}, "undefined"},
+		{"nested package", "a/b/index.handler", map[string]string{"a/package.json": `{"type":"module"}`, "a/b/index.js": `export const handler = async () => import.meta.url;`}, "file:///var/task/a/b/index.js"},
+		{"js before mjs before cjs", "index.handler", map[string]string{
+			"index.cjs": `exports.handler = async () => "cjs";`, "index.mjs": `export const handler = async () => "mjs";`, "index.js": `exports.handler = async () => "js";`}, "js"},
+		{"mjs before cjs", "index.handler", map[string]string{"index.cjs": `exports.handler = async () => "cjs";`, "index.mjs": `export const handler = async () => "mjs";`}, "mjs"},
+		{"nested names", "index.a.b.c", map[string]string{"index.mjs": `export const a = { b: { c: async () => "deep" } };`}, "deep"},
+		{"default", "index.handler", map[string]string{"index.mjs": `export default { handler: async () => "default" };`}, "default"},
+		{"unseen export", "index.handler", map[string]string{"index.js": `module.exports = Object.fromEntries([["handler", async () => "made"]]);`}, "made"},
+		{"package", "mine.handler", map[string]string{"node_modules/mine/index.js": `exports.handler = async () => "package";`}, "package"},
+		{"json folder", "src/app.main", map[string]string{"src/app.cjs": `exports.main = async () => require("./data.json").x;`, "src/data.json": `{"x":"data"}`}, "data"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, slots := range []int{0, 1} {
+				f := run(t, "", options{handler: tt.handler, files: tt.files, slots: slots}).ready()
+				f.want(`{}`, quote(tt.want))
+			}
+		})
+	}
+}
+
+func TestInitErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name, code, file, handler, kind, message string
+	}{
+		{"require", `require("nothing-there");`, "index.js", "", "Runtime.ImportModuleError", "Error: Cannot find module 'nothing-there'\nRequire stack:\n- /var/task/index.js"},
+		{"import", `import "nothing-there";`, "", "", "Error", "Cannot find package 'nothing-there' imported from /var/task/index.mjs"},
+		{"no module", ``, "", "other.handler", "Runtime.ImportModuleError", "Error: Cannot find module 'other'\nRequire stack:\n- /var/runtime/index.mjs"},
+		{"syntax", `export const = ;`, "", "", "Runtime.UserCodeSyntaxError", "SyntaxError: Unexpected token '='"},
+		{"no handler", `export const x = 1;`, "", "", "Runtime.HandlerNotFound", "index.handler is undefined or not exported"},
+		{"not a function", `export const handler = "x";`, "", "", "Runtime.HandlerNotFound", "index.handler is not a function"},
+		{"bad name", ``, "", "index", "Runtime.MalformedHandlerName", "Bad handler"},
+		{"outside", ``, "", "../index.handler", "Runtime.MalformedHandlerName", "'../index.handler' is not a valid handler name. "},
+		{"raises", `throw new RangeError("at once");`, "", "", "RangeError", "at once"},
+		{"rejects", `await Promise.reject(new Error("later"));`, "", "", "Error", "later"},
+	} {
+		for _, slots := range []int{0, 16} {
+			t.Run(fmt.Sprintf("%s/%d", tt.name, slots), func(t *testing.T) {
+				f := run(t, tt.code, options{slots: slots, handler: tt.handler, name: tt.file})
+				e := f.initError(tt.kind)
+				if !strings.HasPrefix(e.ErrorMessage, tt.message) {
+					t.Errorf("%+v", e)
+				}
+				f.ended(1)
+			})
+		}
+	}
+}
+
+// initError waits for a failed init and checks its type.
+func (f *fn) initError(kind string) failure {
+	f.t.Helper()
+	select {
+	case <-f.InitFailed():
+	case <-time.After(20 * time.Second):
+		f.t.Fatal("no init error")
+	}
+	ie := f.InitError()
+	e := parse(f.t, ie.Body)
+	if e.ErrorType != kind {
+		f.t.Errorf("%s", ie.Body)
+	}
+	if strings.HasPrefix(kind, "Runtime.") && ie.Type != kind {
+		f.t.Errorf("type %s", ie.Type)
+	}
+	return e
+}
+
+// ended waits for the end of the first process.
+func (f *fn) ended(code int) {
+	f.t.Helper()
+	select {
+	case <-f.proc.Done():
+	case <-time.After(20 * time.Second):
+		f.t.Fatal("the first process did not end")
+	}
+	if exit := f.proc.Exit(); exit != (sandbox.Exit{Code: code}) {
+		f.t.Errorf("%v, want exit status %d", exit, code)
+	}
+}
+
+func TestCallbacks(t *testing.T) {
+	const code = `exports.handler = (event, context, callback) => { setTimeout(() => callback(null, "called " + event), 20); };`
+	t.Run("refused", func(t *testing.T) {
+		for _, o := range []options{{runtime: "nodejs22.x", slots: 1}, {runtime: "nodejs24.x", slots: 1}, {runtime: "nodejs24.x"}} {
+			o.name = "index.js"
+			f := run(t, code, o)
+			e := f.initError("Runtime.CallbackHandlerDeprecated")
+			want := "ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24."
+			if o.runtime == "nodejs22.x" {
+				want = "ERROR: AWS Lambda does not support callback-based function handlers when using Node.js 22 with Managed Instances."
+			}
+			if !strings.HasPrefix(e.ErrorMessage, want) {
+				t.Errorf("%+v: %s", o, e.ErrorMessage)
+			}
+		}
+	})
+	for _, runtime := range []string{"nodejs20.x", "nodejs22.x"} {
+		t.Run(runtime, func(t *testing.T) {
+			f := run(t, code, options{runtime: runtime, name: "index.js"}).ready()
+			f.want(`"a"`, `"called a"`)
+			f.want(`"b"`, `"called b"`)
+		})
+	}
+}
+
+// Ordinary functions of Node.js 20 and 22 answer in several ways.
+func TestCallbackRules(t *testing.T) {
+	f := run(t, `
+const later = (f, ms = 50) => setTimeout(f, ms);
+let done;
+const ways = {
+  waits: (c, cb) => { done = false; later(() => { done = true; }, 200); cb(null, 1); },
+  waited: async () => done,
+  "does not wait": (c, cb) => { c.callbackWaitsForEmptyEventLoop = false; done = false; later(() => { done = true; }, 200); cb(null, 2); },
+  fails: (c, cb) => cb(new TypeError("no")),
+  "fails with text": (c, cb) => cb("text"),
+  succeed: (c) => later(() => c.succeed("s")),
+  fail: (c) => later(() => c.fail(new Error("f"))),
+  done: (c) => c.done(null, "d"),
+  nothing: () => "ignored",
+  never: () => new Promise(() => {}),
+  throws: () => { throw new RangeError("thrown"); },
+  twice: (c, cb) => { cb(null, "first"); cb(null, "second"); },
+};
+exports.handler = (event, context, callback) => ways[event](context, callback);
+`, options{name: "index.js"}).ready()
+	for _, tt := range [][2]string{
+		{"waits", `1`}, {"waited", `true`}, {"does not wait", `2`}, {"waited", `false`}, {"succeed", `"s"`}, {"done", `"d"`},
+		{"nothing", `null`}, {"never", `null`}, {"twice", `"first"`},
+	} {
+		f.want(quote(tt[0]), tt[1])
+	}
+	for event, kind := range map[string]string{"fails": "TypeError", "fails with text": "string", "fail": "Error", "throws": "RangeError"} {
+		if res := f.invoke(quote(event)); res.Status != runtimeapi.StatusFunctionError || parse(t, res.Body).ErrorType != kind {
+			t.Errorf("%s: %s", event, res.Body)
+		}
+	}
+}
+
+// What nobody catches ends an ordinary function's process; before Node.js 24 its caller is told what it was.
+func TestUncaughtInOrdinaryFunctions(t *testing.T) {
+	const code = `
+exports.handler = async (event) => {
+  if (event === "reject") Promise.reject(new Error("lost"));
+  if (event === "throw") setTimeout(() => { throw new TypeError("thrown"); }, 1);
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+};`
+	for _, tt := range []struct {
+		runtime, event, kind, log string
+		code                      int
+	}{
+		{"nodejs22.x", "reject", "Runtime.UnhandledPromiseRejection", "\tERROR\tUnhandled Promise Rejection \t{", 128},
+		{"nodejs22.x", "throw", "TypeError", "\tERROR\tUncaught Exception \t{", 129},
+		{"nodejs24.x", "throw", "", "TypeError: thrown", 1},
+		{"nodejs24.x", "reject", "", "Error: lost", 1},
+	} {
+		t.Run(tt.runtime+"/"+tt.event, func(t *testing.T) {
+			f := run(t, code, options{runtime: tt.runtime, name: "index.js", text: true}).ready()
+			answers := make(chan runtimeapi.Result, 1)
+			go func() { answers <- f.invoke(quote(tt.event)) }()
+			f.ended(tt.code)
+			f.log(tt.log)
+			f.Fail(f.proc.Exit().Fault()) // as the agent does
+			res := <-answers
+			kind := parse(t, res.Body).ErrorType
+			if tt.kind == "" {
+				tt.kind = "Runtime.ExitError"
+			}
+			if kind != tt.kind {
+				t.Errorf("%s", res.Body)
+			}
+		})
+	}
+}
+
+func TestDeadWorkerIsReportedAndReplaced(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		f := run(t, `
+import { threadId } from "node:worker_threads";
+import { setTimeout as sleep } from "node:timers/promises";
+export const handler = async (event) => {
+  if (event === "sleep") await sleep(20000);
+  if (event === "exit") process.exit(7);
+  if (event === "throw") setTimeout(() => { throw new TypeError("nobody catches it"); }, 1);
+  if (event === "reject") Promise.reject(new Error("nobody handles it"));
+  if (event === "memory") for (const all = [];;) all.push(new Array(1e6).fill(threadId));
+  if (event !== "") await sleep(20000);
+  return threadId;
+};
+`, options{runtime: runtime, slots: 3, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}}).ready().idle(3)
+		for event, code := range map[string]int{"exit": 7, "throw": 1, "reject": 1} {
+			id := "dead-" + event
+			res := f.invoke(quote(event), func(inv *runtimeapi.Invocation) { inv.RequestID = id })
+			want := fmt.Sprintf("RequestId: %s Error: Runtime exited with error: exit status %d", id, code)
+			if e := parse(t, res.Body); res.ErrorType != "Runtime.ExitError" || e.ErrorMessage != want || e.ErrorType != "Runtime.ExitError" {
+				t.Errorf("%s: %s %s", event, res.ErrorType, res.Body)
+			}
+			if res.Duration > 5*time.Second {
+				t.Errorf("%s: reported after %v", event, res.Duration)
+			}
+			f.idle(3)
+		}
+		f.log(`"requestId":"dead-throw"`, `"errorType":"TypeError","errorMessage":"nobody catches it"`)
+		f.log(`"requestId":"dead-reject"`, `"errorMessage":"nobody handles it"`)
+		threads := map[string]bool{}
+		for range 9 {
+			res := f.invoke(`""`)
+			if res.Status != runtimeapi.StatusOK {
+				t.Errorf("%s", res.Body)
+			}
+			threads[string(res.Body)] = true
+		}
+		if len(threads) != 3 {
+			t.Errorf("threads %v", threads)
+		}
+	})
+}
+
+// One thread's end fails its own invocations, all of them, and none of another's.
+func TestDeadWorkerTakesOnlyItsOwn(t *testing.T) {
+	f := run(t, `
+import { setTimeout as sleep } from "node:timers/promises";
+export const handler = async (event) => {
+  await sleep(event.ms);
+  if (event.exit) process.exit(3);
+  return event.n;
+};
+`, options{slots: 8, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}}).ready().idle(8)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	good, dead := 0, 0
+	for i := range 8 {
+		wg.Go(func() {
+			res := f.invoke(fmt.Sprintf(`{"n":%d,"ms":%d,"exit":%t}`, i, 1000-100*min(i, 5), i == 7))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case res.Status == runtimeapi.StatusOK && string(res.Body) == strconv.Itoa(i):
+				good++
+			case res.ErrorType == "Runtime.ExitError":
+				dead++
+			default:
+				t.Errorf("%+v %s", res, res.Body)
+			}
+		})
+	}
+	wg.Wait()
+	if good < 4 || dead < 1 || good+dead != 8 {
+		t.Errorf("%d good, %d dead", good, dead)
+	}
+	f.idle(8)
+}
+
+func TestTimeoutLeavesOthersAlone(t *testing.T) {
+	f := run(t, `
+import { setTimeout as sleep } from "node:timers/promises";
+export const handler = async (event) => { await sleep(event); return "slept"; };
+`, options{slots: 2, late: runtimeapi.LateGone}).ready().idle(2)
+	res := f.invoke(`600`, func(inv *runtimeapi.Invocation) { inv.Timeout = 100 * time.Millisecond })
+	if res.Status != runtimeapi.StatusTimeout {
+		t.Errorf("%+v", res)
+	}
+	f.want(`0`, `"slept"`)
+	f.log("InvokeTimeout")
+	f.idle(2)
+	f.want(`0`, `"slept"`)
+}
+
+func TestJSONLogs(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		f := run(t, `
+console.info("during init");
+class OrderError extends Error {}
+export const handler = async () => {
+  console.log("hello %s", "world", { order: 7 });
+  console.debug("not shown");
+  console.trace("not shown");
+  console.warn({ a: 1, b: [2] });
+  console.error("caught", new OrderError("bad\norder"));
+  console.error(new OrderError("alone"));
+  const circle = { big: 1n };
+  circle.circle = circle;
+  console.info(circle);
+  console.fatal("end");
+  console.log("two\nlines");
+  console.log();
+  console.table([{ x: 1 }]);
+  process.stdout.write("plain line\n");
+  process.stderr.write("to stderr\n");
+  process.stdout.write("y".repeat(100000) + "\n");
+  process.stdout.write("no ");
+  process.stdout.write("newline");
+};
+`, options{runtime: runtime, slots: 1}).ready()
+		f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID, inv.TenantID = "log-1", "ten" })
+		f.log(`"level":"INFO","requestId":"-","message":"during init"`)
+		var line map[string]any
+		if err := json.Unmarshal([]byte(f.log(`hello world`)), &line); err != nil {
+			t.Fatal(err)
+		}
+		stamp, _ := line["timestamp"].(string)
+		if _, err := time.Parse("2006-01-02T15:04:05.000Z", stamp); err != nil {
+			t.Error(err)
+		}
+		delete(line, "timestamp")
+		want := map[string]any{"level": "INFO", "message": "hello world { order: 7 }", "requestId": "log-1", "tenantId": "ten"}
+		if fmt.Sprint(line) != fmt.Sprint(want) {
+			t.Errorf("%v, want %v", line, want)
+		}
+		f.log(`"level":"WARN"`, `"message":{"a":1,"b":[2]}`)
+		f.log(`"level":"ERROR"`, `"message":"caught OrderError: bad\norder\n    at `, `"errorType":"OrderError","errorMessage":"bad\norder","stackTrace":["Error: bad","order","    at handler (file:///var/task/index.mjs:`)
+		f.log(`"level":"ERROR"`, `"message":{"errorType":"OrderError","errorMessage":"alone","stackTrace":["Error: alone",`)
+		f.log(`"message":"<ref *1> { big: 1n, circle: [Circular *1] }"`)
+		f.log(`"level":"FATAL"`, `"message":"end"`)
+		f.log(`"message":"two\nlines"`)
+		for _, whole := range []string{"plain line", "no newline", "to stderr", strings.Repeat("y", 100000)} {
+			f.log(whole)
+			if !slices.Contains(f.said(), whole) {
+				t.Errorf("%.50q is not a line of its own", whole)
+			}
+		}
+		if slices.ContainsFunc(f.said(), func(s string) bool { return strings.Contains(s, "not shown") }) {
+			t.Error("what is below level INFO is shown")
+		}
+	})
+}
+
+func TestLinesOfThreadsDoNotMix(t *testing.T) {
+	const slots = 8
+	f := run(t, `
+export const handler = async (event) => {
+  for (let i = 0; i < 20; i++) {
+    process.stdout.write(event.repeat(20000) + "\n");
+    process.stdout.write(event + "\n");
+  }
+};
+`, options{slots: slots}).ready().idle(slots)
+	var wg sync.WaitGroup
+	for i := range slots {
+		wg.Go(func() { f.invoke(fmt.Sprintf(`"%c"`, 'a'+i)) })
+	}
+	wg.Wait()
+	for end := time.Now().Add(10 * time.Second); len(f.said()) < slots*40 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	if n := len(f.said()); n != slots*40 {
+		t.Errorf("%d lines", n)
+	}
+	for _, line := range f.said() {
+		if line != strings.Repeat(line[:1], len(line)) || len(line) != 1 && len(line) != 20000 {
+			t.Fatalf("mixed line of %d bytes", len(line))
+		}
+	}
+}
+
+func TestTextLogs(t *testing.T) {
+	for runtime, none := range map[string]string{"nodejs22.x": "undefined", "nodejs24.x": "-"} {
+		t.Run(runtime, func(t *testing.T) {
+			f := run(t, `
+console.log("in init");
+export const handler = async () => {
+  console.warn("careful\nnow", { a: 1 });
+  throw new RangeError("broke");
+};
+`, options{runtime: runtime, text: true}).ready()
+			f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID = "text-1" })
+			if line := f.log("in init"); !strings.HasSuffix(line, "Z\t"+none+"\tINFO\tin init") {
+				t.Errorf("%q", line)
+			}
+			if line := f.log("careful"); !strings.HasSuffix(line, "Z\ttext-1\tWARN\tcareful\rnow { a: 1 }") {
+				t.Errorf("%q", line)
+			}
+			f.log("Z\ttext-1\tERROR\tInvoke Error \t{\"errorType\":\"RangeError\",\"errorMessage\":\"broke\",\"stack\":[\"RangeError: broke\",\"    at ")
+		})
+	}
+}
+
+func TestStreaming(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		f := run(t, `
+import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
+const ways = {
+  async parts(out) {
+    out.setContentType("text/plain");
+    for (const part of ["one ", Buffer.from("two "), new TextEncoder().encode("three "), "", { four: 4 }]) out.write(part);
+    out.end(" end");
+  },
+  async http(out) {
+    out = awslambda.HttpResponseStream.from(out, { statusCode: 201, headers: { x: "y" } });
+    out.write("body");
+    out.end();
+  },
+  async big(out) { await pipeline(Readable.from((function* () { for (let i = 0; i < 500; i++) yield "z".repeat(10000); })()), out); },
+  async empty(out) { out.end(); },
+  async early() { throw new TypeError("before"); },
+  async mid(out) { out.write("begun"); await new Promise((r) => setTimeout(r, 10)); throw new RangeError("in the middle"); },
+  async destroyed(out) { out.write("begun"); out.destroy(); },
+  sync(out) { out.end("x"); },
+  async returns(out) { out.end("r"); return 1; },
+  async late(out) { out.write("x"); try { out.setContentType("y"); } catch (e) { out.end(e.name); } },
+};
+export const handler = awslambda.streamifyResponse((event, out, context) => ways[event](out, context), { highWaterMark: 1000 });
+`, options{runtime: runtime, slots: 2}).ready()
+		for event, want := range map[string][2]string{
+			"parts": {"text/plain", `one two three {"four":4} end`},
+			"http":  {"application/vnd.awslambda.http-integration-response", `{"statusCode":201,"headers":{"x":"y"}}` + "\x00\x00\x00\x00\x00\x00\x00\x00body"},
+			"big":   {"application/octet-stream", strings.Repeat("z", 5_000_000)},
+			"empty": {"application/octet-stream", ""}, "returns": {"application/octet-stream", "r"},
+			"late": {"application/octet-stream", "xRuntime.InvalidStreamingOperation"},
+		} {
+			res := f.invoke(quote(event))
+			if res.Status != runtimeapi.StatusOK || !res.Streamed || res.ContentType != want[0] || string(res.Body) != want[1] {
+				t.Errorf("%s: %+v %.100q", event, res.ErrorType, res.Body)
+			}
+		}
+		for event, want := range map[string]string{"early": "before", "mid": "in the middle"} {
+			res := f.invoke(quote(event), func(inv *runtimeapi.Invocation) { inv.RequestID = "stream-" + event })
+			if e := parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorMessage != want || len(e.Trace) < 2 {
+				t.Errorf("%s: %s", event, res.Body)
+			}
+			f.log(`"requestId":"stream-`+event+`"`, want)
+		}
+		if res := f.invoke(`"sync"`); res.Status == runtimeapi.StatusOK && string(res.Body) != "x" {
+			t.Errorf("sync: %+v", res)
+		}
+		f.log("Streaming does not support non-async handlers.")
+		f.log("Streaming handlers ignore return values.")
+		if res := f.invoke(`"destroyed"`); res.ErrorType != "Runtime.TruncatedResponse" {
+			t.Errorf("destroyed: %+v %s", res.ErrorType, res.Body)
+		}
+		f.idle(2)
+	})
+}
+
+func TestSandboxAsOnAWS(t *testing.T) {
+	f := run(t, `
+import os from "node:os";
+export const handler = async () => [process.cwd(), process.env.AWS_EXECUTION_ENV, process.env.MINE, os.userInfo().username, process.execPath,
+  process.env.NODE_PATH, process.env.LAMINA_VCPUS ?? null];
+`, options{slots: 1, env: map[string]string{"MINE": "1", "_HIDDEN": "x", "AWS_REGION": "other"}}).ready()
+	if f.proc.PID() > 0 {
+		f.want(`{}`, `["/var/task","AWS_Lambda_nodejs22.x","1","sbx_user1051","/var/lang/bin/node","/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",null]`)
+	}
+}
+
+func TestSigtermEndsAll(t *testing.T) {
+	for _, slots := range []int{0, 4} {
+		f := run(t, "export const handler = async () => {};", options{slots: slots}).ready()
+		begin := time.Now()
+		f.proc.Signal(syscall.SIGTERM)
+		f.ended(143)
+		t.Logf("%d slots: ended after %v", slots, time.Since(begin))
+	}
+}
+
+// 192 slots in three environments: the publish that users wait for.
+func TestFastStart(t *testing.T) {
+	var fs []*fn
+	begin := time.Now()
+	for range 3 {
+		fs = append(fs, run(t, "export const handler = async (e) => e;", options{slots: 64}))
+	}
+	for _, f := range fs {
+		f.ready()
+	}
+	first := time.Since(begin)
+	for _, f := range fs {
+		f.idle(64)
+	}
+	t.Logf("3 environments ready after %v, all 192 slots after %v", first, time.Since(begin))
+}

@@ -1,0 +1,169 @@
+// Loads the function and feeds it events: in a worker thread for its share of
+// the slots, or in the main thread for one.
+
+import { parentPort } from "node:worker_threads";
+
+import { Connection, Disconnected, invocationPath, NEXT, post, postOnce } from "./api.mjs";
+import { endOnUncaught, runWithCallback } from "./callback.mjs";
+import { makeContext } from "./context.mjs";
+import { encodeResult, errorBody, headerText } from "./errors.mjs";
+import { loadHandler } from "./handler.mjs";
+import { logError, patchConsole } from "./logs.mjs";
+import { finishOutput, patchStreams, shareLock } from "./output.mjs";
+import { callbacks, managed } from "./settings.mjs";
+import { Slots } from "./slots.mjs";
+import { REQUEST_ID, store, TENANT_ID, TRACE_ID } from "./store.mjs";
+import { makeGlobal, stream } from "./stream.mjs";
+
+const env = process.env;
+
+// A lost connection is made again, the first time at once (the figures are chosen).
+const RETRIES = 5;
+const FIRST_DELAY_MS = 50;
+
+/** Runs until the Runtime API is gone; share is a worker thread's part. */
+export async function work(share) {
+  patchStreams();
+  patchConsole();
+  makeGlobal(store);
+  if (share) {
+    shareLock(share.lock);
+    tellUncaught();
+  } else {
+    endOnSignal();
+  }
+  delete env.LAMINA_VCPUS;
+  const all = [];
+  if (callbacks) endOnUncaught((error) => (all.length > 0 ? all[0].reportUncaught(error) : initFailed(error)));
+  let fn;
+  try {
+    fn = await loadHandler(env.LAMBDA_TASK_ROOT, env._HANDLER);
+  } catch (error) {
+    logError("Init Error", error);
+    await initFailed(error);
+    process.exit(1);
+  }
+  finishOutput();
+  parentPort?.postMessage({ ready: true });
+  const slots = share && new Slots(share.slots, share.first, share.count);
+  for (let i = 0; i < (share?.count ?? 1); i++) all.push(new Slot(fn, slots, i));
+  await Promise.all(all.map((slot) => slot.run()));
+  process.exit(1); // the environment is being torn down, or gets a new worker
+}
+
+async function initFailed(error) {
+  finishOutput();
+  const body = errorBody(error);
+  // Answered 403 when another worker was first: no matter.
+  await postOnce("init/error", JSON.stringify(body), { "Lambda-Runtime-Function-Error-Type": headerText(body.errorType) });
+}
+
+/** As the sandbox's first process it has no default for signals; the function may have a listener of its own. */
+function endOnSignal() {
+  process.on("SIGTERM", () => {
+    if (process.listenerCount("SIGTERM") === 1) process.exit(143);
+  });
+}
+
+/** Lets the main thread say which invocation an uncaught error came from. */
+function tellUncaught() {
+  process.on("uncaughtExceptionMonitor", (error) => {
+    finishOutput();
+    parentPort.postMessage({ uncaught: errorBody(error), requestId: store.get(REQUEST_ID) });
+  });
+}
+
+/** One event at a time, on a connection of its own. */
+class Slot {
+  constructor(fn, slots, index) {
+    Object.assign(this, { fn, slots, index });
+    this.connection = null;
+  }
+
+  /** Runs events until the Runtime API can't be reached any more. */
+  async run() {
+    for (let failures = 0; failures <= RETRIES; failures++) {
+      if (failures > 1) await new Promise((resolve) => setTimeout(resolve, FIRST_DELAY_MS << failures));
+      try {
+        this.connection = new Connection();
+        await this.connection.open();
+        this.connection.write(NEXT);
+        for (;;) {
+          await this.#one();
+          failures = 0;
+        }
+      } catch (error) {
+        if (!this.connection.gone) throw error;
+      }
+    }
+  }
+
+  /** Awaits one event and answers it; the answer and the next poll go out together. */
+  async #one() {
+    const { status, headers, body } = await this.connection.read();
+    if (status !== 200) {
+      this.connection.close();
+      throw new Disconnected(`a poll was answered ${status}`);
+    }
+    const requestId = headers["lambda-runtime-aws-request-id"];
+    this.slots?.begin(this.index, requestId);
+    if (!managed) this.#enter(headers);
+    const answer = await this.#answer(requestId, headers, body);
+    if (!managed) this.connection.ref();
+    this.requestId = undefined;
+    this.connection.write(answer + NEXT);
+    const reply = await this.connection.read().finally(() => this.slots?.end(this.index));
+    if (reply.status >= 300) {
+      console.error(`RequestId: ${requestId} the Runtime API answered ${reply.status}: ${reply.body.toString().trim()}`);
+    }
+  }
+
+  /** What only one invocation at a time can have. */
+  #enter(headers) {
+    this.requestId = headers["lambda-runtime-aws-request-id"];
+    this.connection.unref();
+    const trace = headers["lambda-runtime-trace-id"];
+    if (trace) env._X_AMZN_TRACE_ID = trace;
+    else delete env._X_AMZN_TRACE_ID;
+  }
+
+  /** Text to send as the answer; "" when a stream has sent it. */
+  async #answer(requestId, headers, body) {
+    const echo = headers["lambda-runtime-invocation-id"];
+    const current = { [REQUEST_ID]: requestId, [TRACE_ID]: headers["lambda-runtime-trace-id"] };
+    if (headers["lambda-runtime-aws-tenant-id"]) current[TENANT_ID] = headers["lambda-runtime-aws-tenant-id"];
+    const failed = (error) => store.run(current, () => logError("Invoke Error", error));
+    try {
+      const event = JSON.parse(body.utf8Slice());
+      const context = makeContext(headers);
+      const { handler, streaming, highWaterMark } = this.fn;
+      if (streaming) {
+        const run = (out) => store.run(current, () => handler(event, out, context));
+        await stream(this.connection, run, { requestId, echo, highWaterMark, onError: failed });
+        return "";
+      }
+      const run = callbacks ? () => runWithCallback(handler, event, context) : () => handler(event, context);
+      const result = encodeResult(await store.run(current, run));
+      return post(invocationPath(requestId, "response"), result, { "Lambda-Runtime-Invocation-Id": echo });
+    } catch (error) {
+      failed(error);
+      return failure(requestId, error, echo);
+    } finally {
+      finishOutput();
+    }
+  }
+
+  /** Answers the running invocation with an error that its handler could not catch. */
+  async reportUncaught(error) {
+    if (!this.requestId) {
+      await initFailed(error);
+      return;
+    }
+    this.connection.write(failure(this.requestId, error));
+    await this.connection.read().catch(() => {});
+  }
+}
+
+// The error's own type stays in the body: AWS's client sends no type header.
+const failure = (requestId, error, echo) =>
+  post(invocationPath(requestId, "error"), JSON.stringify(errorBody(error)), { "Lambda-Runtime-Invocation-Id": echo });
