@@ -7,11 +7,6 @@ const env = process.env;
 export function makeContext(headers) {
   const deadline = parseInt(headers["lambda-runtime-deadline-ms"], 10);
   return {
-    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
-    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
-    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
-    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
-    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
     clientContext: parse(headers, "lambda-runtime-client-context"),
     identity: parse(headers, "lambda-runtime-cognito-identity"),
     invokedFunctionArn: headers["lambda-runtime-invoked-function-arn"],
@@ -19,6 +14,11 @@ export function makeContext(headers) {
     tenantId: headers["lambda-runtime-aws-tenant-id"],
     xRayTraceId: headers["lambda-runtime-trace-id"],
     getRemainingTimeInMillis: () => deadline - Date.now(), // may be negative, as on AWS
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
   };
 }
 

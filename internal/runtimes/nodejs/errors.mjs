@@ -8,6 +8,19 @@ export class Fault extends Error {
   }
 }
 
+/** The kind of an error as logs have it: its class's name, ours as AWS's classes are called. */
+export function className(error) {
+  if (!(error instanceof Fault)) return error.constructor?.name ?? "UnknownError";
+  const name = error.name.replace("Runtime.", "");
+  return SUFFIXED.includes(name) ? name + "Error" : name;
+}
+
+const SUFFIXED = ["HandlerNotFound", "MalformedHandlerName", "CallbackHandlerDeprecated"];
+
+// AWS's text.
+const UNREADABLE =
+  "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack";
+
 // DEL does not pass the service's own parsers, so AWS escapes it.
 const clean = (text) => (typeof text === "string" ? text.replaceAll("\x7f", "%7F") : text);
 
@@ -23,7 +36,7 @@ export function errorBody(error) {
     }
     return { errorType: typeof error, errorMessage: String(error), trace: [] };
   } catch {
-    return { errorType: "handled", errorMessage: "The error's own message, name or stack could not be read", trace: [] };
+    return { errorType: "handled", errorMessage: UNREADABLE, trace: [] };
   }
 }
 
@@ -37,11 +50,14 @@ export function unhandledRejection(reason, promise) {
 
 /** JSON text of a result; `undefined` counts as null. */
 export function encodeResult(value) {
+  let text;
   try {
-    return JSON.stringify(value === undefined ? null : value) ?? "null";
+    text = JSON.stringify(value === undefined ? null : value);
   } catch {
     throw new Fault("Runtime.JSONStringifyError", "Unable to stringify response body");
   }
+  if (text === undefined) throw new TypeError("Wrong arguments"); // a function or symbol, in AWS's words
+  return text;
 }
 
 /** JSON text of an error as it is logged in text: with what was attached to it, if that can be told. */
@@ -58,7 +74,7 @@ const withAttached = (error) => ({
   errorMessage: error.message,
   code: error.code,
   ...error,
-  stack: error.stack?.split("\n"),
+  stack: typeof error.stack === "string" ? error.stack.split("\n") : undefined,
 });
 
 /** An error's name where it may stand in a header. */

@@ -2,7 +2,7 @@
 
 import { format } from "node:util";
 
-import { encodeWhole, intoError } from "./errors.mjs";
+import { className, encodeWhole, intoError } from "./errors.mjs";
 import { writeLine } from "./output.mjs";
 import { callbacks, managed } from "./settings.mjs";
 import { store } from "./store.mjs";
@@ -56,7 +56,7 @@ function jsonLine(timestamp, level, message, rest) {
 
 function errorFields(error) {
   return {
-    errorType: error.constructor?.name ?? "UnknownError",
+    errorType: className(error),
     errorMessage: error.message,
     stackTrace: typeof error.stack === "string" ? error.stack.split("\n") : [],
   };

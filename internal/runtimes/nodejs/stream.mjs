@@ -6,6 +6,7 @@ import { finished } from "node:stream/promises";
 import { Disconnected, invocationPath, postHead } from "./api.mjs";
 import { errorBody, Fault, headerText } from "./errors.mjs";
 import { HIGH_WATER_MARK, STREAMING } from "./handler.mjs";
+import { logError } from "./logs.mjs";
 
 const ERROR_TYPE = "Lambda-Runtime-Function-Error-Type";
 const ERROR_BODY = "Lambda-Runtime-Function-Error-Body";
@@ -41,10 +42,11 @@ class ResponseStream extends Writable {
     return super.write(plain ? chunk : JSON.stringify(chunk), encoding, done);
   }
 
-  /** Ends the answer with an error, whatever was sent before. */
+  /** Ends the answer with an error, whatever was sent before; one that has ended stays as it is. */
   fail(error) {
+    if (this.writableEnded) return;
     this.#error = errorBody(error);
-    if (!this.writableEnded) this.end();
+    this.end();
   }
 
   _write(chunk, _encoding, done) {
@@ -83,7 +85,7 @@ class ResponseStream extends Writable {
 }
 
 /** Runs a streaming handler; resolves when its whole answer is on its way. */
-export async function stream(connection, run, { requestId, echo, highWaterMark, onError }) {
+export async function stream(connection, run, { requestId, echo, highWaterMark }) {
   const out = new ResponseStream(connection, requestId, echo, highWaterMark);
   const forget = connection.onClose(() => out.destroy(new Disconnected("the caller's answer can't be sent any more")));
   const sent = finished(out).catch(() => {});
@@ -94,7 +96,7 @@ export async function stream(connection, run, { requestId, echo, highWaterMark, 
     await sent;
     if (!out.writableFinished) throw new Error("Response stream is not finished.");
   } catch (error) {
-    onError(error);
+    logError("Invoke Error", error);
     if (!out.destroyed) out.fail(error);
     await sent;
   } finally {

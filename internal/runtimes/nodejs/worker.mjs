@@ -132,21 +132,20 @@ class Slot {
     const echo = headers["lambda-runtime-invocation-id"];
     const current = { [REQUEST_ID]: requestId, [TRACE_ID]: headers["lambda-runtime-trace-id"] };
     if (headers["lambda-runtime-aws-tenant-id"]) current[TENANT_ID] = headers["lambda-runtime-aws-tenant-id"];
-    const failed = (error) => store.run(current, () => logError("Invoke Error", error));
     try {
       const event = JSON.parse(body.utf8Slice());
       const context = makeContext(headers);
       const { handler, streaming, highWaterMark } = this.fn;
       if (streaming) {
-        const run = (out) => store.run(current, () => handler(event, out, context));
-        await stream(this.connection, run, { requestId, echo, highWaterMark, onError: failed });
+        const run = (out) => handler(event, out, context);
+        await store.run(current, () => stream(this.connection, run, { requestId, echo, highWaterMark }));
         return "";
       }
       const run = callbacks ? () => runWithCallback(handler, event, context) : () => handler(event, context);
       const result = encodeResult(await store.run(current, run));
       return post(invocationPath(requestId, "response"), result, { "Lambda-Runtime-Invocation-Id": echo });
     } catch (error) {
-      failed(error);
+      store.run(current, () => logError("Invoke Error", error));
       return failure(requestId, error, echo);
     } finally {
       finishOutput();
