@@ -2,6 +2,8 @@
 
 import { connect } from "node:net";
 
+import { headerText } from "./errors.mjs";
+
 const ROOT = "/2018-06-01/runtime/";
 const AGENT = "lamina-nodejs";
 
@@ -21,21 +23,74 @@ export const NEXT = `GET ${ROOT}invocation/next${COMMON}\r\n`;
 /** The head of a post; lines are further headers. */
 export const postHead = (path, lines) => `POST ${ROOT}${path}${COMMON}${lines.join("\r\n")}\r\n\r\n`;
 
-/** A whole post of a JSON text. */
-export function post(path, body, headers = {}) {
-  const lines = ["Content-Type: application/json", `Content-Length: ${Buffer.byteLength(body)}`];
-  for (const name in headers) if (headers[name]) lines.push(`${name}: ${headers[name]}`);
-  return postHead(path, lines) + body;
-}
+/** A whole post of a JSON text; more is further headers, each line with its end. */
+export const post = (path, body, more = "") =>
+  `POST ${ROOT}${path}${COMMON}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n${more}\r\n${body}`;
 
 export const invocationPath = (requestId, what) => `invocation/${encodeURIComponent(requestId)}/${what}`;
+
+// The headers that matter, by the names that servers use; others may write them differently.
+const FIELDS = {
+  "Lambda-Runtime-Aws-Request-Id": "requestId",
+  "Lambda-Runtime-Invocation-Id": "invocationId",
+  "Lambda-Runtime-Deadline-Ms": "deadline",
+  "Lambda-Runtime-Invoked-Function-Arn": "functionArn",
+  "Lambda-Runtime-Trace-Id": "traceId",
+  "Lambda-Runtime-Client-Context": "clientContext",
+  "Lambda-Runtime-Cognito-Identity": "cognitoIdentity",
+  "Lambda-Runtime-Aws-Tenant-Id": "tenantId",
+  "Content-Length": "length",
+};
+for (const name of Object.keys(FIELDS)) FIELDS[name.toLowerCase()] = FIELDS[name];
+
+/** One answer of the Runtime API; absent headers are undefined. */
+class Answer {
+  status = 0;
+  requestId = undefined;
+  invocationId = undefined;
+  deadline = undefined;
+  functionArn = undefined;
+  traceId = undefined;
+  clientContext = undefined;
+  cognitoIdentity = undefined;
+  tenantId = undefined;
+  length = undefined;
+  #data;
+  #from;
+
+  constructor(data, from, head) {
+    const lines = head.split("\r\n");
+    this.status = Number(lines[0].slice(9, 12));
+    for (let i = 1; i < lines.length; i++) {
+      const line = lines[i];
+      const colon = line.indexOf(":");
+      const name = line.slice(0, colon);
+      const field = FIELDS[name] ?? FIELDS[name.toLowerCase()];
+      if (field) this[field] = line.slice(colon + 1).trim();
+    }
+    this.length = Number(this.length);
+    this.#data = data;
+    this.#from = from;
+  }
+
+  get end() {
+    return this.#from + this.length;
+  }
+
+  /** The body as text. */
+  text() {
+    return this.#data.utf8Slice(this.#from, this.end);
+  }
+}
+
+const HEAD_END = Buffer.from("\r\n\r\n");
 
 /** Requests go out as they are written; answers come back in the same order. */
 export class Connection {
   #socket;
-  #chunks = []; // received and not yet part of an answer
-  #size = 0;
-  #head = null; // of the answer whose body is awaited
+  #held = []; // the beginning of an answer
+  #size = 0; // of it
+  #needed = 0; // size from which on it may be whole
   #answers = [];
   #waiting = null;
   #gone = null;
@@ -65,7 +120,7 @@ export class Connection {
     return this.#socket.write(data, done);
   }
 
-  /** The next answer: status, headers with lower-case names, body. */
+  /** The next answer. */
   read() {
     if (this.#answers.length > 0) return Promise.resolve(this.#answers.shift());
     if (this.#gone) return Promise.reject(this.#gone);
@@ -99,50 +154,38 @@ export class Connection {
   }
 
   #take(chunk) {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
-    while (this.#size > 0) {
-      if (!this.#head && !this.#readHead()) return;
-      if (this.#size < this.#head.length) return;
-      const data = this.#all();
-      const { status, headers, length } = this.#head;
-      this.#head = null;
-      this.#keep(data.subarray(length));
-      this.#deliver({ status, headers, body: data.subarray(0, length) });
+    let data = chunk;
+    if (this.#size > 0) {
+      this.#held.push(chunk);
+      this.#size += chunk.length;
+      if (this.#size < this.#needed) return;
+      data = Buffer.concat(this.#held);
+      this.#hold([], 0, 0);
+    }
+    for (let at = 0; at < data.length; ) {
+      const end = data.indexOf(HEAD_END, at);
+      if (end < 0) {
+        this.#hold([data.subarray(at)], data.length - at, data.length - at + 1);
+        return;
+      }
+      const answer = new Answer(data, end + HEAD_END.length, data.latin1Slice(at, end));
+      if (!(answer.length >= 0)) {
+        this.close();
+        return;
+      }
+      if (answer.end > data.length) {
+        this.#hold([data.subarray(at)], data.length - at, answer.end - at);
+        return;
+      }
+      at = answer.end;
+      this.#deliver(answer);
     }
   }
 
-  #all() {
-    return this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
-  }
-
-  #keep(rest) {
-    this.#chunks = rest.length > 0 ? [rest] : [];
-    this.#size = rest.length;
-  }
-
-  #readHead() {
-    const data = this.#all();
-    const end = data.indexOf("\r\n\r\n");
-    if (end < 0) {
-      this.#keep(data);
-      return false;
-    }
-    const lines = data.latin1Slice(0, end).split("\r\n");
-    const headers = {};
-    for (let i = 1; i < lines.length; i++) {
-      const at = lines[i].indexOf(":");
-      headers[lines[i].slice(0, at).toLowerCase()] = lines[i].slice(at + 1).trim();
-    }
-    const status = parseInt(lines[0].slice(9, 12), 10);
-    const length = parseInt(headers["content-length"], 10);
-    if (!(length >= 0)) {
-      this.close();
-      return false;
-    }
-    this.#head = { status, headers, length };
-    this.#keep(data.subarray(end + 4));
-    return true;
+  #hold(held, size, needed) {
+    this.#held = held;
+    this.#size = size;
+    this.#needed = needed;
   }
 
   #deliver(answer) {
@@ -155,12 +198,12 @@ export class Connection {
   }
 }
 
-/** Posts once, on a connection of its own; gives the status, 0 when that failed. */
-export async function postOnce(path, body, headers) {
+/** Posts an error once, on a connection of its own; gives the status, 0 when that failed. */
+export async function postOnce(path, body, errorType) {
   const connection = new Connection();
   try {
     await connection.open();
-    connection.write(post(path, body, headers));
+    connection.write(post(path, body, `Lambda-Runtime-Function-Error-Type: ${headerText(errorType)}\r\n`));
     return (await connection.read()).status;
   } catch {
     return 0;

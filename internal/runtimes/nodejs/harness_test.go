@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // fn is a running environment of a Node.js function.
 type fn struct {
 	*runtimeapi.Server
-	t     *testing.T
+	t     testing.TB
 	proc  sandbox.Process
 	start time.Time
 
@@ -43,13 +43,14 @@ type options struct {
 	handler string // default "index.handler"
 	name    string // of the code's file; default index.mjs
 	files   map[string]string
-	slots   int // 0: an ordinary function
+	instead string // of the bootstrap: a file beside the function's code
+	slots   int    // 0: an ordinary function
 	late    runtimeapi.LatePolicy
 	env     map[string]string
 	text    bool // text logs
 }
 
-func run(t *testing.T, code string, o options) *fn {
+func run(t testing.TB, code string, o options) *fn {
 	t.Helper()
 	o.runtime, o.handler, o.name = cmp.Or(o.runtime, "nodejs22.x"), cmp.Or(o.handler, "index.handler"), cmp.Or(o.name, "index.mjs")
 	in, err := runtimes.Find(t.Context(), o.runtime, nil)
@@ -91,6 +92,9 @@ func run(t *testing.T, code string, o options) *fn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if o.instead != "" {
+		argv[len(argv)-1] = filepath.Join(layout.Task, o.instead)
+	}
 	spec.Argv, spec.Env = argv, runtimes.Environment(function, layout, extra)
 	spec.Log = func(_ sandbox.Stream, line []byte) {
 		f.mu.Lock()
@@ -120,7 +124,7 @@ func run(t *testing.T, code string, o options) *fn {
 
 var driver = sync.OnceValues(func() (*plain.Driver, error) { return plain.New(context.Background()) })
 
-func write(t *testing.T, path, text string) {
+func write(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -130,7 +134,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func folder(t *testing.T) string {
+func folder(t testing.TB) string {
 	dir := t.TempDir()
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		os.Chmod(d, 0o755)
@@ -222,7 +226,7 @@ type failure struct {
 	Trace                   []string
 }
 
-func parse(t *testing.T, body []byte) failure {
+func parse(t testing.TB, body []byte) failure {
 	t.Helper()
 	var e failure
 	if err := json.Unmarshal(body, &e); err != nil {

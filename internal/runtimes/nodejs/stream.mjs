@@ -21,11 +21,11 @@ class ResponseStream extends Writable {
   #headSent = false;
   #error = null;
 
-  constructor(connection, requestId, echo, highWaterMark) {
+  constructor(connection, { requestId, invocationId }, highWaterMark) {
     super({ highWaterMark, decodeStrings: true });
     this.#connection = connection;
     this.#path = invocationPath(requestId, "response");
-    this.#echo = echo;
+    this.#echo = invocationId;
   }
 
   setContentType(type) {
@@ -85,8 +85,8 @@ class ResponseStream extends Writable {
 }
 
 /** Runs a streaming handler; resolves when its whole answer is on its way. */
-export async function stream(connection, run, { requestId, echo, highWaterMark }) {
-  const out = new ResponseStream(connection, requestId, echo, highWaterMark);
+export async function stream(connection, run, event, highWaterMark) {
+  const out = new ResponseStream(connection, event, highWaterMark);
   const forget = connection.onClose(() => out.destroy(new Disconnected("the caller's answer can't be sent any more")));
   const sent = finished(out).catch(() => {});
   try {

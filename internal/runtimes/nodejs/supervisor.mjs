@@ -81,6 +81,5 @@ async function report(requestId, code) {
   const errorMessage = `RequestId: ${requestId} Error: Runtime exited with error: exit status ${code}`;
   const body = { errorType: "Runtime.ExitError", errorMessage };
   logFor(requestId, body);
-  const headers = { "Lambda-Runtime-Function-Error-Type": "Runtime.ExitError" };
-  await postOnce(invocationPath(requestId, "error"), JSON.stringify(body), headers);
+  await postOnce(invocationPath(requestId, "error"), JSON.stringify(body), body.errorType);
 }

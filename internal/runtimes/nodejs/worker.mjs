@@ -6,7 +6,7 @@ import { parentPort } from "node:worker_threads";
 import { Connection, Disconnected, invocationPath, NEXT, post, postOnce } from "./api.mjs";
 import { endOnUncaught, runWithCallback } from "./callback.mjs";
 import { makeContext } from "./context.mjs";
-import { encodeResult, errorBody, headerText } from "./errors.mjs";
+import { encodeResult, errorBody } from "./errors.mjs";
 import { loadHandler } from "./handler.mjs";
 import { logError, patchConsole } from "./logs.mjs";
 import { finishOutput, patchStreams, shareLock } from "./output.mjs";
@@ -55,7 +55,7 @@ async function initFailed(error) {
   finishOutput();
   const body = errorBody(error);
   // Answered 403 when another worker was first: no matter.
-  await postOnce("init/error", JSON.stringify(body), { "Lambda-Runtime-Function-Error-Type": headerText(body.errorType) });
+  await postOnce("init/error", JSON.stringify(body), body.errorType);
 }
 
 /** As the sandbox's first process it has no default for signals; the function may have a listener of its own. */
@@ -100,56 +100,65 @@ class Slot {
 
   /** Awaits one event and answers it; the answer and the next poll go out together. */
   async #one() {
-    const { status, headers, body } = await this.connection.read();
-    if (status !== 200) {
+    const event = await this.connection.read();
+    if (event.status !== 200) {
       this.connection.close();
-      throw new Disconnected(`a poll was answered ${status}`);
+      throw new Disconnected(`a poll was answered ${event.status}`);
     }
-    const requestId = headers["lambda-runtime-aws-request-id"];
-    this.slots?.begin(this.index, requestId);
-    if (!managed) this.#enter(headers);
-    const answer = await this.#answer(requestId, headers, body);
-    if (!managed) this.connection.ref();
-    this.requestId = undefined;
+    this.slots?.begin(this.index, event.requestId);
+    if (!managed) this.#enter(event);
+    const answer = await this.#answer(event);
+    if (!managed) this.#leave();
     this.connection.write(answer + NEXT);
-    const reply = await this.connection.read().finally(() => this.slots?.end(this.index));
-    if (reply.status >= 300) {
-      console.error(`RequestId: ${requestId} the Runtime API answered ${reply.status}: ${reply.body.toString().trim()}`);
+    try {
+      const reply = await this.connection.read();
+      if (reply.status >= 300) {
+        console.error(`RequestId: ${event.requestId} the Runtime API answered ${reply.status}: ${reply.text().trim()}`);
+      }
+    } finally {
+      this.slots?.end(this.index);
     }
   }
 
-  /** What only one invocation at a time can have. */
-  #enter(headers) {
-    this.requestId = headers["lambda-runtime-aws-request-id"];
+  /** Sets what only one invocation at a time can have. */
+  #enter({ requestId, traceId }) {
+    this.requestId = requestId;
     this.connection.unref();
-    const trace = headers["lambda-runtime-trace-id"];
-    if (trace) env._X_AMZN_TRACE_ID = trace;
+    if (traceId) env._X_AMZN_TRACE_ID = traceId;
     else delete env._X_AMZN_TRACE_ID;
   }
 
+  #leave() {
+    this.requestId = undefined;
+    this.connection.ref();
+  }
+
   /** Text to send as the answer; "" when a stream has sent it. */
-  async #answer(requestId, headers, body) {
-    const echo = headers["lambda-runtime-invocation-id"];
-    const current = { [REQUEST_ID]: requestId, [TRACE_ID]: headers["lambda-runtime-trace-id"] };
-    if (headers["lambda-runtime-aws-tenant-id"]) current[TENANT_ID] = headers["lambda-runtime-aws-tenant-id"];
+  async #answer(event) {
+    const current = { [REQUEST_ID]: event.requestId, [TRACE_ID]: event.traceId };
+    if (event.tenantId) current[TENANT_ID] = event.tenantId;
     try {
-      const event = JSON.parse(body.utf8Slice());
-      const context = makeContext(headers);
-      const { handler, streaming, highWaterMark } = this.fn;
-      if (streaming) {
-        const run = (out) => handler(event, out, context);
-        await store.run(current, () => stream(this.connection, run, { requestId, echo, highWaterMark }));
+      const result = store.run(current, () => this.#handle(event));
+      if (this.fn.streaming) {
+        await result;
         return "";
       }
-      const run = callbacks ? () => runWithCallback(handler, event, context) : () => handler(event, context);
-      const result = encodeResult(await store.run(current, run));
-      return post(invocationPath(requestId, "response"), result, { "Lambda-Runtime-Invocation-Id": echo });
+      return post(invocationPath(event.requestId, "response"), encodeResult(await result), echo(event));
     } catch (error) {
       store.run(current, () => logError("Invoke Error", error));
-      return failure(requestId, error, echo);
+      return failure(event, error);
     } finally {
       finishOutput();
     }
+  }
+
+  /** Calls the handler, in the way that it wants. */
+  #handle(event) {
+    const payload = JSON.parse(event.text());
+    const context = makeContext(event);
+    const { handler, streaming, highWaterMark } = this.fn;
+    if (streaming) return stream(this.connection, (out) => handler(payload, out, context), event, highWaterMark);
+    return callbacks ? runWithCallback(handler, payload, context) : handler(payload, context);
   }
 
   /** Answers the running invocation with an error that its handler could not catch. */
@@ -158,11 +167,12 @@ class Slot {
       await initFailed(error);
       return;
     }
-    this.connection.write(failure(this.requestId, error));
+    this.connection.write(failure(this, error));
     await this.connection.read().catch(() => {});
   }
 }
 
+const echo = ({ invocationId }) => (invocationId ? `Lambda-Runtime-Invocation-Id: ${invocationId}\r\n` : "");
+
 // The error's own type stays in the body: AWS's client sends no type header.
-const failure = (requestId, error, echo) =>
-  post(invocationPath(requestId, "error"), JSON.stringify(errorBody(error)), { "Lambda-Runtime-Invocation-Id": echo });
+const failure = (event, error) => post(invocationPath(event.requestId, "error"), JSON.stringify(errorBody(error)), echo(event));
