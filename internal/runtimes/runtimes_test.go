@@ -117,6 +117,57 @@ func TestFindSkipsShimsThatFail(t *testing.T) {
 	}
 }
 
+func TestFindNode(t *testing.T) {
+	home := t.TempDir()
+	for _, name := range []string{"NVM_DIR", "FNM_DIR", "VOLTA_HOME", "MISE_DATA_DIR", "ASDF_DATA_DIR", "XDG_DATA_HOME", "N_PREFIX"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("HOME", home)
+	bin := filepath.Join(home, "bin")
+	t.Setenv("PATH", bin+":/usr/bin:/bin")
+	const runtime = "nodejs77.x" // which no host has
+	says := func(version, path, implementation string) string {
+		return `echo '{"version":"` + version + `","prefix":"` + filepath.Dir(filepath.Dir(path)) + `","path":"` + path + `","implementation":"` + implementation + `"}'`
+	}
+	find := func() (Interpreter, error) {
+		fresh := cache{entries: map[cacheKey]cacheEntry{}}
+		return fresh.get(t.Context(), runtime, "")
+	}
+	script(t, filepath.Join(bin, "node"), says("20.1.0", "/x/bin/node", "node"))
+	script(t, filepath.Join(bin, "node77"), says("77.1.0", "/y/bin/node", "bun"))
+	_, err := find()
+	missing, ok := errors.AsType[*MissingError](err)
+	if !ok || !strings.Contains(missing.Reason, "is version 20.1.0") || !strings.Contains(missing.Reason, "is bun") ||
+		!strings.Contains(missing.Remedy, "`npm install --prefix ~/.local/share/lamina/nodejs77.x "+nodePackage()+"@77`") {
+		t.Errorf("%v", err)
+	}
+	for _, place := range []string{
+		".local/share/lamina/nodejs77.x/node_modules/" + nodePackage(), ".local/share/mise/installs/node/77.2.1", ".volta/tools/image/node/77.3.0",
+		".local/share/fnm/node-versions/v77.4.0/installation", ".nvm/versions/node/v77.5.0",
+	} {
+		// Each place comes before those made earlier.
+		path := filepath.Join(home, place, "bin/node")
+		script(t, path, says("77.0.9", path, "node"))
+		if in, err := find(); err != nil || in.Path != path || in.Prefix != filepath.Join(home, place) || in.Version != "77.0.9" {
+			t.Errorf("%s: %+v %v", place, in, err)
+		}
+	}
+}
+
+func TestNodeCommand(t *testing.T) {
+	in := Interpreter{Runtime: "nodejs22.x", Path: "/home/u/node/bin/node", Prefix: "/home/u/node"}
+	argv, env, err := Command("nodejs22.x", in, Function{MemoryMB: 2048, VCPUs: 2}, serviceLayout)
+	if err != nil || !slices.Equal(argv, []string{"/var/lang/bin/node", "--expose-gc", "--max-http-header-size=81920", "--max-semi-space-size=102",
+		"--max-old-space-size=1843", "/var/runtime/index.mjs"}) {
+		t.Errorf("%q %v", argv, err)
+	}
+	want := []string{"AWS_EXECUTION_ENV=AWS_Lambda_nodejs22.x",
+		"NODE_PATH=/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task", "LAMINA_VCPUS=2"}
+	if !slices.Equal(env, want) {
+		t.Errorf("%q", env)
+	}
+}
+
 func TestCommand(t *testing.T) {
 	in := Interpreter{Runtime: "python3.13", Path: "/home/u/py/bin/python3.13", Prefix: "/home/u/py"}
 	argv, env, err := Command("python3.13", in, Function{}, serviceLayout)

@@ -36,6 +36,25 @@ func TestEventsAreCounted(t *testing.T) {
 	}
 }
 
+func TestSkipPatterns(t *testing.T) {
+	for _, tt := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"TestAWSCLI", "test/e2e.TestAWSCLI", true},
+		{"TestTerraform*", "test/e2e.TestTerraformQuickstart/plan", true},
+		{"test/e2e.*", "test/e2e.TestNode/nodejs22.x", true},
+		{"check/generated", "check/generated", true},
+		{"TestNode", "test/e2e.TestNodes", false},
+		{"internal/a.*", "internal/b.TestA", false},
+		{"*", "check/generated", false},
+	} {
+		if got := (allowedSkip{pattern: tt.pattern}).names(tt.name); got != tt.want {
+			t.Errorf("%q names %q: %v", tt.pattern, tt.name, got)
+		}
+	}
+}
+
 func TestSkipListIsReadable(t *testing.T) {
 	list, err := readSkips("../skips.txt")
 	if err != nil {

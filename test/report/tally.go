@@ -44,7 +44,23 @@ func (t *tally) skip(name, reason string) {
 
 func (t *tally) isAllowed(name, reason string) bool {
 	for _, a := range t.allowed {
-		if ok, _ := path.Match(a.pattern, name); ok && strings.Contains(reason, a.reason) {
+		if a.names(name) && strings.Contains(reason, a.reason) {
+			return true
+		}
+	}
+	return false
+}
+
+// names tells whether the pattern means a test: by its whole name, or its
+// top-level test's with or without the package.
+func (a allowedSkip) names(name string) bool {
+	names := []string{name}
+	if pkg, test, ok := strings.Cut(name, "."); ok {
+		top, _, _ := strings.Cut(test, "/")
+		names = append(names, pkg+"."+top, top)
+	}
+	for _, n := range names {
+		if ok, _ := path.Match(a.pattern, n); ok {
 			return true
 		}
 	}

@@ -48,6 +48,7 @@ type options struct {
 	late    runtimeapi.LatePolicy
 	env     map[string]string
 	text    bool // text logs
+	memory  int  // MB, default 2048
 }
 
 func run(t testing.TB, code string, o options) *fn {
@@ -84,7 +85,7 @@ func run(t testing.TB, code string, o options) *fn {
 		format = "Text"
 	}
 	function := runtimes.Function{
-		Name: "f", Version: "1", Handler: o.handler, MemoryMB: 2048, VCPUs: 1, Region: "us-east-1", RuntimeAPI: l.Addr().String(),
+		Name: "f", Version: "1", Handler: o.handler, MemoryMB: cmp.Or(o.memory, 2048), VCPUs: 1, Region: "us-east-1", RuntimeAPI: l.Addr().String(),
 		LogGroup: "/aws/lambda/f", LogStream: "stream", LogFormat: format, LogLevel: "INFO", MaxConcurrency: o.slots,
 		ManagedInstances: o.slots > 0, Customer: o.env,
 	}

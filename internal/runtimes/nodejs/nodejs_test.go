@@ -467,16 +467,15 @@ func TestDeadWorkerIsReportedAndReplaced(t *testing.T) {
 import { threadId } from "node:worker_threads";
 import { setTimeout as sleep } from "node:timers/promises";
 export const handler = async (event) => {
-  if (event === "sleep") await sleep(20000);
   if (event === "exit") process.exit(7);
   if (event === "throw") setTimeout(() => { throw new TypeError("nobody catches it"); }, 1);
   if (event === "reject") Promise.reject(new Error("nobody handles it"));
-  if (event === "memory") for (const all = [];;) all.push(new Array(1e6).fill(threadId));
+  if (event === "memory") for (const all = [];;) all.push(new Array(1e5).fill(threadId));
   if (event !== "") await sleep(20000);
   return threadId;
 };
-`, options{runtime: runtime, slots: 3, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}}).ready().idle(3)
-		for event, code := range map[string]int{"exit": 7, "throw": 1, "reject": 1} {
+`, options{runtime: runtime, slots: 3, memory: 128, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}}).ready().idle(3)
+		for event, code := range map[string]int{"exit": 7, "throw": 1, "reject": 1, "memory": 1} {
 			id := "dead-" + event
 			res := f.invoke(quote(event), func(inv *runtimeapi.Invocation) { inv.RequestID = id })
 			want := fmt.Sprintf("RequestId: %s Error: Runtime exited with error: exit status %d", id, code)
@@ -490,6 +489,7 @@ export const handler = async (event) => {
 		}
 		f.log(`"requestId":"dead-throw"`, `"errorType":"TypeError","errorMessage":"nobody catches it"`)
 		f.log(`"requestId":"dead-reject"`, `"errorMessage":"nobody handles it"`)
+		f.log(`"errorType":"ERR_WORKER_OUT_OF_MEMORY"`)
 		threads := map[string]bool{}
 		for range 9 {
 			res := f.invoke(`""`)
@@ -730,6 +730,17 @@ export const handler = async () => [process.cwd(), process.env.AWS_EXECUTION_ENV
 	if f.proc.PID() > 0 {
 		f.want(`{}`, `["/var/task","AWS_Lambda_nodejs22.x","1","sbx_user1051","/var/lang/bin/node","/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",null]`)
 	}
+}
+
+// What a process leaves unfinished on its way out is not lost.
+func TestExitInOrdinaryFunction(t *testing.T) {
+	f := run(t, `export const handler = async () => { process.stdout.write("half a line"); process.exit(9); };`, options{}).ready()
+	answers := make(chan runtimeapi.Result, 1)
+	go func() { answers <- f.invoke(`{}`) }()
+	f.ended(9)
+	f.log("half a line")
+	f.Fail(f.proc.Exit().Fault())
+	<-answers
 }
 
 func TestSigtermEndsAll(t *testing.T) {

@@ -44,7 +44,7 @@ function put(fd, data) {
   }
 }
 
-/** Writes one line to stdout; an open line of the function's own ends first. */
+/** Writes one line to stdout. */
 export function writeLine(text) {
   put(1, Buffer.from(text + "\n"));
 }
@@ -88,6 +88,7 @@ export function patchStreams() {
     };
     return lines;
   });
+  process.on("exit", finishOutput);
 }
 
 export function finishOutput() {
