@@ -1,9 +1,10 @@
 # make test   everything that must hold, with one closing line
+# make slow   the same with what takes long: 20 times where once shows the rule
 # make demo   a region on this machine, created and invoked through the public API; the server stays up
 # make bench  Lamina side by side with what it has to compare with (bench/README.md)
 # make build  the binary, bin/lamina
 
-.PHONY: all build test check demo bench generate clean
+.PHONY: all build test slow check demo bench generate clean
 
 all: build
 
@@ -12,6 +13,9 @@ build:
 
 test:
 	go run ./test/report
+
+slow:
+	LAMINA_TEST_SLOW=1 go run ./test/report
 
 # The checks without the tests: quick enough to run before every commit.
 check:

@@ -172,7 +172,7 @@ func rounds() int {
 	if os.Getenv("LAMINA_TEST_SLOW") != "" {
 		return 20
 	}
-	return 2
+	return 1
 }
 
 // standIns builds the two stand-in providers into a mirror of their own.
