@@ -76,7 +76,8 @@ func (f Function) Input() *lambda.CreateFunctionInput {
 	return in
 }
 
-// Publish creates the function and publishes it; a function of that name gets the new code and is published anew.
+// Publish creates the function and publishes it; a function of that name gets the
+// new runtime, handler and code and is published anew.
 func (c *Clients) Publish(ctx context.Context, f Function) error {
 	_, err := c.Lambda.CreateFunction(ctx, f.Input())
 	if _, exists := errors.AsType[*types.ResourceConflictException](err); !exists {
@@ -85,16 +86,32 @@ func (c *Clients) Publish(ctx context.Context, f Function) error {
 		}
 		return nil
 	}
+	if _, err := c.Lambda.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: &f.Name, Runtime: f.Runtime, Handler: &f.Handler}); err != nil {
+		return fmt.Errorf("updating the configuration of %s: %w", f.Name, err)
+	}
+	if err := c.waitUpdated(ctx, f.Name); err != nil {
+		return err
+	}
 	if _, err := c.Lambda.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: &f.Name, ZipFile: f.Zip}); err != nil {
 		return fmt.Errorf("updating the code of %s: %w", f.Name, err)
 	}
-	updated := lambda.NewFunctionUpdatedV2Waiter(c.Lambda, func(o *lambda.FunctionUpdatedV2WaiterOptions) { o.MinDelay = 50 * time.Millisecond })
-	if err := updated.Wait(ctx, &lambda.GetFunctionInput{FunctionName: &f.Name}, time.Minute); err != nil {
-		return fmt.Errorf("waiting for the new code of %s: %w", f.Name, err)
+	if err := c.waitUpdated(ctx, f.Name); err != nil {
+		return err
 	}
 	_, err = c.Lambda.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: &f.Name, PublishTo: types.FunctionVersionLatestPublishedLatestPublished})
 	if err != nil {
 		return fmt.Errorf("publishing %s: %w", f.Name, err)
+	}
+	return nil
+}
+
+// waitUpdated waits until an update is through.
+func (c *Clients) waitUpdated(ctx context.Context, function string) error {
+	w := lambda.NewFunctionUpdatedV2Waiter(c.Lambda, func(o *lambda.FunctionUpdatedV2WaiterOptions) {
+		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 100*time.Millisecond
+	})
+	if err := w.Wait(ctx, &lambda.GetFunctionInput{FunctionName: &function}, time.Minute); err != nil {
+		return fmt.Errorf("waiting for the update of %s: %w", function, err)
 	}
 	return nil
 }
