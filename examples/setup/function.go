@@ -76,6 +76,9 @@ func (f Function) Input() *lambda.CreateFunctionInput {
 	return in
 }
 
+// updateLimit is how long an update of $LATEST may take; chosen, far above what it needs.
+const updateLimit = time.Minute
+
 // Publish creates the function and publishes it; a function of that name gets the
 // new runtime, handler and code and is published anew.
 func (c *Clients) Publish(ctx context.Context, f Function) error {
@@ -89,13 +92,13 @@ func (c *Clients) Publish(ctx context.Context, f Function) error {
 	if _, err := c.Lambda.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: &f.Name, Runtime: f.Runtime, Handler: &f.Handler}); err != nil {
 		return fmt.Errorf("updating the configuration of %s: %w", f.Name, err)
 	}
-	if err := c.waitUpdated(ctx, f.Name); err != nil {
+	if err := c.waitUpdated(ctx, f.Name, "$LATEST", updateLimit); err != nil {
 		return err
 	}
 	if _, err := c.Lambda.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: &f.Name, ZipFile: f.Zip}); err != nil {
 		return fmt.Errorf("updating the code of %s: %w", f.Name, err)
 	}
-	if err := c.waitUpdated(ctx, f.Name); err != nil {
+	if err := c.waitUpdated(ctx, f.Name, "$LATEST", updateLimit); err != nil {
 		return err
 	}
 	_, err = c.Lambda.PublishVersion(ctx, &lambda.PublishVersionInput{FunctionName: &f.Name, PublishTo: types.FunctionVersionLatestPublishedLatestPublished})
@@ -105,35 +108,47 @@ func (c *Clients) Publish(ctx context.Context, f Function) error {
 	return nil
 }
 
-// waitUpdated waits until an update is through.
-func (c *Clients) waitUpdated(ctx context.Context, function string) error {
+// waitUpdated waits until an update of a qualifier is through.
+func (c *Clients) waitUpdated(ctx context.Context, function, qualifier string, limit time.Duration) error {
 	w := lambda.NewFunctionUpdatedV2Waiter(c.Lambda, func(o *lambda.FunctionUpdatedV2WaiterOptions) {
 		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 100*time.Millisecond
 	})
-	if err := w.Wait(ctx, &lambda.GetFunctionInput{FunctionName: &function}, time.Minute); err != nil {
+	if err := w.Wait(ctx, &lambda.GetFunctionInput{FunctionName: &function, Qualifier: &qualifier}, limit); err != nil {
 		return fmt.Errorf("waiting for the update of %s: %w", function, err)
 	}
 	return nil
 }
 
-// WaitActive waits, with the SDK's PublishedVersionActive waiter, until what was published can be invoked.
-// A version that failed is an error with AWS's reason.
+// WaitActive waits, with the SDK's waiters, until what was published last can be
+// invoked: PublishedVersionActive for the state, FunctionUpdatedV2 for the newest
+// publish into a version that is active already. A failure is an error with AWS's reason.
 func (c *Clients) WaitActive(ctx context.Context, function string, limit time.Duration) error {
 	in := &lambda.GetFunctionConfigurationInput{FunctionName: &function, Qualifier: new(Latest)}
-	w := lambda.NewPublishedVersionActiveWaiter(c.Lambda, func(o *lambda.PublishedVersionActiveWaiterOptions) {
+	active := lambda.NewPublishedVersionActiveWaiter(c.Lambda, func(o *lambda.PublishedVersionActiveWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 20*time.Millisecond, 100*time.Millisecond
 	})
-	err := w.Wait(ctx, in, limit)
+	err := active.Wait(ctx, in, limit)
+	if err == nil {
+		err = c.waitUpdated(ctx, function, Latest, limit)
+	}
 	if err == nil {
 		return nil
 	}
 	got, getErr := c.Lambda.GetFunctionConfiguration(ctx, in)
-	if getErr != nil || got.State != types.StateFailed {
-		return fmt.Errorf("waiting for %s:%s: %w", function, Latest, err)
+	switch {
+	case getErr != nil:
+	case got.State == types.StateFailed:
+		return failed(string(got.StateReasonCode), got.StateReason)
+	case got.LastUpdateStatus == types.LastUpdateStatusFailed:
+		return failed(string(got.LastUpdateStatusReasonCode), got.LastUpdateStatusReason)
 	}
-	f := &FailedError{Code: got.StateReasonCode}
-	if got.StateReason != nil {
-		f.Reason = *got.StateReason
+	return fmt.Errorf("waiting for %s:%s: %w", function, Latest, err)
+}
+
+func failed(code string, reason *string) *FailedError {
+	f := &FailedError{Code: types.StateReasonCode(code)}
+	if reason != nil {
+		f.Reason = *reason
 	}
 	return f
 }

@@ -34,10 +34,16 @@ type server struct {
 	cmd      *exec.Cmd
 	ended    chan error
 	log      string
+	user     *syscall.Credential // nil: the test's own
 }
 
 // up starts a server that the test's end stops; nothing may be left of it then.
 func up(t *testing.T, flags ...string) *server {
+	t.Helper()
+	return begin(t, &server{data: dataFolder(t), flags: flags})
+}
+
+func dataFolder(t *testing.T) string {
 	t.Helper()
 	data, err := os.MkdirTemp(scratch, "data-")
 	if err != nil {
@@ -46,7 +52,13 @@ func up(t *testing.T, flags ...string) *server {
 	if err := os.Chmod(data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, data: data, listen: "127.0.0.1:0", flags: flags, log: data + ".log"}
+	return data
+}
+
+// begin starts a server of the test's own making, as up does.
+func begin(t *testing.T, s *server) *server {
+	t.Helper()
+	s.t, s.listen, s.log = t, "127.0.0.1:0", s.data+".log"
 	s.start()
 	t.Cleanup(func() {
 		if s.cmd != nil {
@@ -71,7 +83,7 @@ func (s *server) start() {
 	cmd := exec.Command(lamina, append([]string{"up", "--data", s.data, "--listen", s.listen}, s.flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = cleanEnv()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

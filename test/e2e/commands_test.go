@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+)
+
+// command runs the binary on the server's data folder.
+func (s *server) command(env []string, args ...string) (string, error) {
+	cmd := exec.CommandContext(s.t.Context(), lamina, args...)
+	cmd.Env = append(append(cleanEnv(), "LAMINA_DATA="+s.data), env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// What keeps a client away from real AWS, as a shell and as a child sees it.
+func TestEnvAndExec(t *testing.T) {
+	s := up(t)
+	hostile := []string{"AWS_PROFILE=production", "AWS_SESSION_TOKEN=secret", "AWS_ENDPOINT_URL_LAMBDA=https://lambda.example.com", "AWS_ACCESS_KEY_ID=AKIAREAL"}
+	show := `echo "$AWS_ENDPOINT_URL|$AWS_ACCESS_KEY_ID|$AWS_PROFILE|$AWS_SESSION_TOKEN|$AWS_ENDPOINT_URL_LAMBDA|$AWS_EC2_METADATA_DISABLED|$NO_PROXY"`
+	want := s.endpoint + "|test||||true|localhost,127.0.0.1,::1\n"
+	shell := exec.Command("sh", "-c", fmt.Sprintf("eval \"$(%s env --data %s)\"; %s", lamina, s.data, show))
+	shell.Env = append(cleanEnv(), hostile...)
+	if out, err := shell.CombinedOutput(); err != nil || string(out) != want {
+		t.Errorf("lamina env: %v, got %q, want %q", err, out, want)
+	}
+	if out, err := s.command(hostile, "exec", "--", "sh", "-c", show); err != nil || out != want {
+		t.Errorf("lamina exec: %v, got %q, want %q", err, out, want)
+	}
+	if out, err := s.command(nil, "exec", "--", "sh", "-c", "exit 7"); err == nil || err.Error() != "exit status 7" {
+		t.Errorf("lamina exec keeps the command's exit status: %v, %s", err, out)
+	}
+	s.stop()
+	out, err := s.command(nil, "exec", "--", "sh", "-c", "echo ran")
+	if err == nil || strings.Contains(out, "ran") || !strings.Contains(out, "lamina up") {
+		t.Errorf("lamina exec without a server: %v, %s", err, out)
+	}
+}
+
+func TestDownAndReset(t *testing.T) {
+	s := up(t)
+	p := makePlace(t, s)
+	p.publish(t, p.goFunction(t, "kept"))
+	traces := s.traces()
+	if out, err := s.command(nil, "down"); err != nil || !strings.Contains(out, "stopped") {
+		t.Errorf("lamina down: %v, %s", err, out)
+	}
+	<-s.ended
+	traces.checkGone(t)
+	s.start()
+	p.Clients = s.clients()
+	p.must(t, "kept") // an active version has its environments when the server answers
+	if out, err := s.command(nil, "reset"); err != nil || !strings.Contains(out, "Emptied") {
+		t.Errorf("lamina reset: %v, %s", err, out)
+	}
+	<-s.ended
+	s.start()
+	_, err := s.clients().Lambda.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: new("kept")})
+	if code(err) != "ResourceNotFoundException" {
+		t.Errorf("after a reset the function is still there: %v", err)
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), lamina, "doctor").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"Runtimes", "python3.13", "provided.al2023", "Sandbox", "Limits", "open files", "Clients", "terraform"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("lamina doctor says nothing of %s:\n%s", want, out)
+		}
+	}
+}
+
+// nobody is a user without rights.
+var nobody = &syscall.Credential{Uid: 65534, Gid: 65534}
+
+// The whole of it works for a user without rights as well.
+func TestWithoutRoot(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("every test of this run is without root")
+	}
+	data := dataFolder(t)
+	if err := os.Chown(data, int(nobody.Uid), int(nobody.Gid)); err != nil {
+		t.Fatal(err)
+	}
+	p := makePlace(t, begin(t, &server{data: data, user: nobody}))
+	p.publish(t, p.goFunction(t, "crowd"))
+	allSlotsAtOnce(t, p)
+}
+
+// smallDisk is a file system of its own, in bytes.
+func smallDisk(t *testing.T, size int) string {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Skip("a small file system can only be mounted by root on Linux")
+	}
+	dir := dataFolder(t)
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0755", size)); err != nil {
+		t.Skip("a small file system can only be mounted by root on Linux")
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount the small disk: %v", err)
+		}
+	})
+	return dir
+}
+
+// A full disk refuses what needs it, does nothing by halves, and all else goes on.
+func TestFullDisk(t *testing.T) {
+	disk := smallDisk(t, 96<<20)
+	s := begin(t, &server{data: filepath.Join(disk, "data")})
+	p := makePlace(t, s)
+	p.publish(t, p.goFunction(t, "before"))
+	filler := filepath.Join(disk, "filler")
+	fill(t, filler)
+	zip := pythonCode(t, demoPython(t))
+	create := func(ctx context.Context) error {
+		_, err := p.Lambda.CreateFunction(ctx, &lambda.CreateFunctionInput{
+			FunctionName: new("after"), Role: &p.execution, Runtime: types.RuntimePython313, Handler: new("app.handler"), Code: &types.FunctionCode{ZipFile: zip},
+		})
+		return err
+	}
+	if err := create(t.Context()); code(err) != "ServiceException" {
+		t.Errorf("with a full disk: %v, want ServiceException", err)
+	}
+	if _, err := p.Lambda.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: new("after")}); code(err) != "ResourceNotFoundException" {
+		t.Errorf("the refused function exists: %v", err)
+	}
+	p.must(t, "before")
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 10*time.Second, "space is taken again", func() bool { return create(t.Context()) == nil })
+	if err := p.WaitActive(t.Context(), "before", time.Second); err != nil {
+		t.Error(err)
+	}
+	p.must(t, "before")
+}
+
+// fill takes all the space that is left.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, piece := range []int{1 << 20, 4 << 10, 1} {
+		for {
+			if _, err := f.Write(make([]byte, piece)); err != nil {
+				break
+			}
+		}
+	}
+}
