@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/lamina-dev/lamina/internal/sandbox/oci"
 	"github.com/lamina-dev/lamina/internal/sandbox/plain"
 )
 
@@ -40,7 +41,8 @@ func (versionCmd) Run() error {
 }
 
 func main() {
-	plain.Main() // a sandbox stage never comes back
+	plain.Main() // a sandbox stage or probe never comes back
+	oci.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var c cli

@@ -2,13 +2,17 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 
+	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/sandbox/oci"
 	"github.com/lamina-dev/lamina/internal/sandbox/plain"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
@@ -17,8 +21,8 @@ import (
 const StartFD = 3
 
 // Main is the `lamina agent` process: it waits for its start on r, sets itself
-// apart from the host as far as it may, and runs in the plain sandbox. The
-// binary must call plain.Main first of all.
+// apart from the host as far as it may, and runs. The binary must call
+// plain.Main first of all.
 func Main(ctx context.Context, r io.ReadCloser) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -36,13 +40,26 @@ func Main(ctx context.Context, r io.ReadCloser) error {
 	reaping, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	reaper.Go(func() { reap(reaping) })
-	box, err := plain.New(ctx)
+	box, err := newSandbox(ctx, start)
 	if err != nil {
-		return err
+		return fmt.Errorf("instance %s: prepare its sandbox: %w", start.InstanceID, err)
 	}
-	log.Info("agent starts", "instance", start.InstanceID, "pid", os.Getpid(), "server", start.ServerAddr)
+	log.Info("agent starts", "instance", start.InstanceID, "pid", os.Getpid(), "server", start.ServerAddr, "sandbox", start.Sandbox)
 	return Run(ctx, Config{Start: start, Sandbox: box, Log: log})
 }
+
+// newSandbox makes what the server chose; it has found out what this host permits.
+func newSandbox(ctx context.Context, start wire.Start) (sandbox.Sandbox, error) {
+	switch start.Sandbox {
+	case "", "plain":
+		return plain.New(ctx)
+	default:
+		return oci.New(oci.Config{Kind: oci.Kind(start.Sandbox), Dir: filepath.Join(start.Dir, ociDir), Network: oci.Network(start.Network)})
+	}
+}
+
+// ociDir holds what container runtimes keep, in the scratch folder.
+const ociDir = "oci"
 
 // newLog writes text to the file that the driver gave.
 func newLog(f *os.File, level string) *slog.Logger {

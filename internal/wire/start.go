@@ -24,6 +24,8 @@ type Start struct {
 	Cgroup     string            // this instance's group below each hierarchy's mount point; "" means none
 	Runtimes   map[string]string // interpreters named by hand: runtime → executable
 	LogLevel   string            // of the agent's own log; "" means info
+	Sandbox    string            // plain, runc or runsc; "" means plain
+	Network    string            // of environments in runc and runsc: host or none; "" means host
 }
 
 // ErrNoStart is what ReadStart gives when the starter went away without a word.

@@ -57,6 +57,8 @@ type Settings struct {
 	CPULimit  CPULimit          // "" means weight
 	Runtimes  map[string]string // interpreters named by hand: runtime → executable
 	LogLevel  string            // of the agent's own log; "" means info
+	Sandbox   string            // plain, runc or runsc; "" means plain
+	Network   string            // of environments in runc and runsc: host or none; "" means host
 }
 
 // CPULimit says how an instance's vCPUs bind.

@@ -119,14 +119,11 @@ func (d *Driver) Describe() []sandbox.Guarantee {
 		because = ": " + h.why
 	}
 	procNo := "a process group only; other processes of the user are visible" + because
-	return []sandbox.Guarantee{
+	return append(h.cgroups.Describe(),
 		say("files", h.namespaces, "own root: host programs and libraries read-only, own /tmp", "sees all files that its user may read"+because),
 		say("processes", h.namespaces, "own PID namespace: sees and signals only its own, and all die with the first", procNo),
 		say("user", h.userNS || h.dropUser, userYes, "runs as the user who runs lamina"),
-		say("memory", h.cgroups.Has("memory"), "limited by cgroup", "not limited: no writable memory cgroup"),
-		say("cpu", h.cgroups.Has("cpu"), "weighed by cgroup", "not weighed: no writable cpu cgroup"),
-		say("process count", h.cgroups.Has("pids"), "limited by cgroup", "not limited: no writable pids cgroup"),
 		say("network", false, "", "shares the host's network, loopback included"),
 		say("kernel", false, "", "shares the host's kernel, without a system call filter"),
-	}
+	)
 }

@@ -1,7 +1,6 @@
 package plain
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -170,7 +168,7 @@ func attributes(h host, o order) *syscall.SysProcAttr {
 // probe tries the ways to isolate from the best to the least.
 func probe(ctx context.Context) (host, error) {
 	groups := cgroup.Find()
-	dropUser := os.Geteuid() == 0 && idMapped("/proc/self/uid_map", sandbox.DefaultUID) && idMapped("/proc/self/gid_map", sandbox.DefaultGID)
+	dropUser := os.Geteuid() == 0 && sandbox.IDMapped("/proc/self/uid_map", sandbox.DefaultUID) && sandbox.IDMapped("/proc/self/gid_map", sandbox.DefaultGID)
 	var why error
 	for _, h := range []host{
 		{namespaces: true, dropUser: true},
@@ -214,25 +212,4 @@ func tryHost(ctx context.Context, h host) (noProc bool, err error) {
 		return false, errors.New(out.Error)
 	}
 	return out.NoProc, nil
-}
-
-// idMapped tells whether id exists in this process's user namespace.
-func idMapped(file string, id int) bool {
-	f, err := os.Open(file)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) != 3 {
-			continue
-		}
-		first, _ := strconv.Atoi(fields[0])
-		count, _ := strconv.ParseInt(fields[2], 10, 64)
-		if id >= first && int64(id-first) < count {
-			return true
-		}
-	}
-	return false
 }

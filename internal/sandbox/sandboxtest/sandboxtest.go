@@ -42,11 +42,17 @@ func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 		"ExitCodes": s.exitCodes, "Signal": s.signal, "KillTree": s.killTree, "ExitKillsTree": s.exitKillsTree,
 		"StartFaults": s.startFaults, "Memory": s.memory, "Usage": s.usage, "Pids": s.pids, "Listen": s.listen,
 		"NothingLeft": s.nothingLeft, "Many": s.many,
+		"Names": s.names, "Namespaces": s.namespaces, "System calls": s.systemCalls, "Network": s.network, "CPU": s.cpu,
 	}
 	for name, has := range map[string]bool{
-		"Files":  s.isolated["files"],
-		"Memory": s.isolated["memory"] && cgroup != "",
-		"Pids":   s.isolated["process count"] && cgroup != "",
+		"Files":        s.isolated["files"],
+		"Names":        s.isolated["files"],
+		"Namespaces":   s.isolated["processes"],
+		"System calls": s.isolated["system calls"],
+		"Network":      s.isolated["network"],
+		"CPU":          s.isolated["cpu"] && cgroup != "",
+		"Memory":       s.isolated["memory"] && cgroup != "",
+		"Pids":         s.isolated["process count"] && cgroup != "",
 	} {
 		if !has {
 			t.Logf("%s: not claimed by this driver here, not tested", name)
@@ -147,8 +153,10 @@ func (s *suite) output(t *testing.T, spec sandbox.Spec) []string {
 
 func (s *suite) environment(t *testing.T) {
 	spec := s.spec(t, "env")
-	spec.Env = []string{"A=1", "B=two words", "LANG=en_US.UTF-8", "EMPTY="}
-	if got := s.output(t, spec); !slices.Equal(got, spec.Env) {
+	spec.Env = []string{"A=1", "B=two words", "EMPTY=", "LANG=en_US.UTF-8"}
+	got := s.output(t, spec)
+	slices.Sort(got) // gVisor keeps no order
+	if !slices.Equal(got, spec.Env) {
 		t.Errorf("environment %q, want %q", got, spec.Env)
 	}
 }
@@ -161,7 +169,16 @@ func (s *suite) identity(t *testing.T) {
 		want = append(want, "uid 993", "gid 990", "capeff 0000000000000000")
 	}
 	if s.isolated["processes"] {
-		want = append(want, "pid 1", "nonewprivs 1")
+		want = append(want, "pid 1")
+	}
+	if s.isolated["processes"] && !s.isolated["kernel"] { // another kernel tells less of itself
+		want = append(want, "nonewprivs 1")
+	}
+	if s.isolated["privileges"] {
+		want = append(want, "capprm 0000000000000000", "capbnd 0000000000000000")
+	}
+	if s.isolated["system calls"] {
+		want = append(want, "seccomp 2")
 	}
 	for _, line := range want {
 		if !slices.Contains(got, line) {
@@ -192,7 +209,7 @@ func (s *suite) files(t *testing.T) {
 	secret := filepath.Join(openDir(t), "secret")
 	os.WriteFile(secret, []byte("x"), 0o644)
 	home, _ := os.UserHomeDir()
-	spec = s.spec(t, "read", secret, home, "/root", "/proc/2/root", "/etc/shadow", "/sys/fs/cgroup", "/var/task/bootstrap", "/dev/null", "/etc/hosts", "/var/runtime/boot")
+	spec = s.spec(t, "read", secret, home, "/root", "/etc/shadow", "/sys/fs/cgroup/memory", "/var/task/bootstrap", "/dev/null", "/etc/hosts", "/var/runtime/boot")
 	os.WriteFile(filepath.Join(spec.RuntimeDir, "boot"), nil, 0o644)
 	for _, line := range s.output(t, spec) {
 		name, verdict, _ := strings.Cut(line, " ")
@@ -272,7 +289,11 @@ func (s *suite) signal(t *testing.T) {
 func (s *suite) killTree(t *testing.T) {
 	r := s.start(t, s.spec(t, "tree", fmt.Sprint(s.isolated["processes"])))
 	r.said("ready")
-	if n := living(r.id); n < 4 {
+	least := 4
+	if s.isolated["kernel"] {
+		least = 1 // the function's processes are not the host's
+	}
+	if n := living(r.id); n < least {
 		t.Fatalf("only %d processes before", n)
 	}
 	r.proc.Kill()
@@ -329,11 +350,108 @@ func (s *suite) memory(t *testing.T) {
 }
 
 func (s *suite) pids(t *testing.T) {
-	spec := s.spec(t, "tree", "false")
-	spec.Cgroup, spec.Limits.Pids = s.cgroup+"/"+spec.ID, 8
+	spec := s.spec(t, "crowd", "300")
+	spec.Cgroup, spec.Limits.Pids = s.cgroup+"/"+spec.ID, 200
 	r := s.start(t, spec)
-	if exit := r.end(); exit.Code == 0 {
+	if exit := r.end(); exit == (sandbox.Exit{}) {
 		t.Errorf("a process limit was ignored: %q", r.out(sandbox.Stdout))
+	}
+	if n := living(r.id); n != 0 {
+		t.Errorf("%d processes left", n)
+	}
+}
+
+// cpu looks at what was set: how the kernel shares is the kernel's affair.
+func (s *suite) cpu(t *testing.T) {
+	spec := s.spec(t, "sleep")
+	spec.Cgroup, spec.Limits.CPUShares, spec.Limits.CPUQuota = s.cgroup+"/"+spec.ID, 512, 0.5
+	r := s.start(t, spec)
+	r.said("up")
+	for file, want := range map[string]string{"cpu.shares": "512", "cpu.cfs_quota_us": "50000", "cpu.weight": "20", "cpu.max": "50000 100000"} {
+		paths, _ := filepath.Glob("/sys/fs/cgroup/cpu*/" + spec.Cgroup + "/" + file)
+		if _, err := os.Stat("/sys/fs/cgroup/" + spec.Cgroup + "/" + file); err == nil {
+			paths = append(paths, "/sys/fs/cgroup/"+spec.Cgroup+"/"+file)
+		}
+		for _, path := range paths {
+			if data, err := os.ReadFile(path); err != nil || strings.TrimSpace(string(data)) != want {
+				t.Errorf("%s is %q, want %s (%v)", path, data, want, err)
+			}
+		}
+	}
+}
+
+// names: the function's own host and user names resolve.
+func (s *suite) names(t *testing.T) {
+	want := []string{"sandbox.localdomain 127.0.0.1", "sandbox 127.0.0.1", "localhost 127.0.0.1"}
+	if s.isolated["user"] {
+		want = append(want, "user sbx_user1051")
+	}
+	if s.isolated["hostname"] {
+		want = append(want, "hostname sandbox")
+	}
+	got := s.output(t, s.spec(t, "names"))
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("no %q in %q", line, got)
+		}
+	}
+}
+
+// namespaces: none of the function's is the host's.
+func (s *suite) namespaces(t *testing.T) {
+	want := []string{"mnt", "pid", "ipc"}
+	for aspect, name := range map[string]string{"hostname": "uts", "network": "net"} {
+		if s.isolated[aspect] {
+			want = append(want, name)
+		}
+	}
+	got := s.output(t, s.spec(t, append([]string{"namespaces"}, want...)...))
+	for i, name := range want {
+		mine, err := os.Readlink("/proc/self/ns/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got[i] == name+" "+mine {
+			t.Errorf("shares the host's %s", mine)
+		}
+	}
+	if n := got[len(want)]; n != "processes 1" && n != "processes 0" { // 0 without /proc
+		t.Errorf("sees %s", n)
+	}
+}
+
+// systemCalls: what a function has no business with is refused, and its libraries' fallbacks work.
+func (s *suite) systemCalls(t *testing.T) {
+	for _, line := range s.output(t, s.spec(t, "calls")) {
+		if !strings.HasSuffix(line, " refused") {
+			t.Error(line)
+		}
+	}
+}
+
+// network: nothing of the host's, and not another environment's Runtime API.
+func (s *suite) network(t *testing.T) {
+	host, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	spec := s.spec(t, "network", host.Addr().String())
+	mine, err := s.sb.Listen(t.Context(), spec.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Close()
+	other, err := s.sb.Listen(t.Context(), spec.ID+"-other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if mine.Addr().String() != other.Addr().String() {
+		spec.Argv = append(spec.Argv, other.Addr().String())
+	}
+	if got := s.output(t, spec); !slices.Equal(got, []string{"interfaces [lo]", "done"}) {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -365,7 +483,7 @@ func (s *suite) listen(t *testing.T) {
 	defer l.Close()
 	spec.Argv[len(spec.Argv)-1] = l.Addr().String()
 	r := s.start(t, spec)
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(wait))
+	l.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(wait))
 	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)

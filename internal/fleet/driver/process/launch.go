@@ -95,6 +95,8 @@ func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 		Cgroup:     group,
 		Runtimes:   spec.Settings.Runtimes,
 		LogLevel:   spec.Settings.LogLevel,
+		Sandbox:    spec.Settings.Sandbox,
+		Network:    spec.Settings.Network,
 	}
 }
 

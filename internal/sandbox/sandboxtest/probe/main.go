@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -68,6 +69,16 @@ func probe(id, what string, args []string) int {
 		time.Sleep(time.Hour)
 	case "tree", "orphans":
 		return growTree(id, what == "tree", args[0] == "true")
+	case "crowd":
+		return crowd(id, args[0])
+	case "names":
+		printNames()
+	case "namespaces":
+		printNamespaces(args)
+	case "network":
+		printNetwork(args)
+	case "calls":
+		tryCalls()
 	case "alloc":
 		n, _ := strconv.Atoi(args[0])
 		b := bytes.Repeat([]byte{1}, n<<20)
@@ -142,6 +153,61 @@ func growTree(id string, stay, leave bool) int {
 		time.Sleep(time.Hour)
 	}
 	return 0
+}
+
+// crowd starts as many processes as it is told, all of them sleeping.
+func crowd(id, count string) int {
+	n, _ := strconv.Atoi(count)
+	for i := range n {
+		if err := exec.Command("/proc/self/exe", id, "sleep", "").Start(); err != nil {
+			fmt.Fprintln(os.Stderr, i, err)
+			return 1
+		}
+	}
+	fmt.Println("all", n)
+	return 0
+}
+
+func printNames() {
+	for _, name := range []string{"sandbox.localdomain", "sandbox", "localhost"} {
+		addrs, err := net.LookupHost(name)
+		if err != nil {
+			fmt.Println(name, err)
+			continue
+		}
+		fmt.Println(name, addrs[0])
+	}
+	if u, err := user.Current(); err == nil {
+		fmt.Println("user", u.Username)
+	}
+	host, _ := os.Hostname()
+	fmt.Println("hostname", host)
+}
+
+func printNamespaces(names []string) {
+	for _, name := range names {
+		link, _ := os.Readlink("/proc/self/ns/" + name)
+		fmt.Println(name, link)
+	}
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	fmt.Println("processes", len(processes))
+}
+
+// printNetwork tells the interfaces and which addresses can be reached.
+func printNetwork(addrs []string) {
+	list, _ := net.Interfaces()
+	var names []string
+	for _, i := range list {
+		names = append(names, i.Name)
+	}
+	fmt.Println("interfaces", names)
+	for _, addr := range addrs {
+		if conn, err := net.DialTimeout("tcp", addr, time.Second); err == nil {
+			conn.Close()
+			fmt.Println("reached", addr)
+		}
+	}
+	fmt.Println("done")
 }
 
 // spin uses about 200 ms of CPU and 64 MiB.

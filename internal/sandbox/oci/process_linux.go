@@ -1,0 +1,223 @@
+package oci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
+)
+
+// drainTime bounds the wait for output after the last process was killed (chosen).
+const drainTime = time.Second
+
+// process is one running container. Its runtime has gone; its first process,
+// for gVisor the sandbox around it, is a child of ours.
+type process struct {
+	d      *Driver
+	id     string
+	first  *os.Process
+	group  *cgroup.Group // nil without cgroups
+	output *sandbox.Output
+	done   chan struct{}
+	exit   sandbox.Exit // valid after done
+
+	mu     sync.Mutex
+	reaped bool // the PID may belong to someone else by now
+}
+
+// gate holds a container's output back until the runtime has started it: up to
+// then, what is written are the runtime's own complaints.
+type gate struct {
+	open     chan struct{}
+	log      func(sandbox.Stream, []byte) // set before open is closed; nil keeps lines as complaints
+	mu       sync.Mutex
+	complain []string
+}
+
+func (g *gate) line(stream sandbox.Stream, line []byte) {
+	<-g.open
+	if g.log != nil {
+		g.log(stream, line)
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.complain = append(g.complain, string(line))
+}
+
+// run has the runtime start a container. It takes over group.
+func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, group *cgroup.Group) (*process, error) {
+	g := &gate{open: make(chan struct{})}
+	output, err := sandbox.OpenOutput(g.line)
+	if err != nil {
+		close(g.open)
+		group.Remove()
+		return nil, err
+	}
+	pidFile := filepath.Join(bundle, "pid")
+	cmd := d.command.run(spec.ID, bundle, pidFile)
+	cmd.Dir = bundle
+	cmd.Stdout, cmd.Stderr = output.Ends()
+	first, err := await(ctx, cmd, pidFile)
+	output.CloseEnds()
+	if err == nil {
+		if g.log = spec.Log; g.log == nil {
+			g.log = func(sandbox.Stream, []byte) {}
+		}
+		close(g.open)
+		p := &process{d: d, id: spec.ID, first: first, group: group, output: output, done: make(chan struct{})}
+		go p.watch() // ends with the container; Done tells
+		return p, nil
+	}
+	close(g.open)
+	d.clear(spec.ID, group)
+	output.Drain(drainTime)
+	return nil, g.fault(d.cfg.Kind, err)
+}
+
+// await runs the runtime to its end and finds the container's first process.
+func await(ctx context.Context, cmd *exec.Cmd, pidFile string) (*os.Process, error) {
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() }) // ended by itself: as good
+	err := cmd.Wait()
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(pidFile)
+	if err != nil {
+		return nil, err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return nil, fmt.Errorf("reading the container's process id: %w", err)
+	}
+	return os.FindProcess(pid)
+}
+
+// fault puts the runtime's complaints into the error.
+func (g *gate) fault(kind Kind, err error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.complain) == 0 || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", kind, err)
+	}
+	return fmt.Errorf("%s: %s", kind, strings.Join(g.complain, "; "))
+}
+
+// clear removes all that a runtime keeps of a container, its processes first.
+func (d *Driver) clear(id string, group *cgroup.Group) {
+	d.reapGofer(id)
+	group.Kill()
+	_ = d.command.delete(id).Run() // there may be nothing; what stays is below Dir and goes with it
+	group.Remove()
+}
+
+// reapGofer takes the exit status of gVisor's file server, which ends with its
+// sandbox and is a child of ours; a deletion would wait for it in vain.
+func (d *Driver) reapGofer(id string) {
+	files, _ := filepath.Glob(filepath.Join(d.command.state, id+"*.state"))
+	if d.cfg.Kind != Runsc || len(files) != 1 {
+		return
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		return
+	}
+	var known struct {
+		GoferPid int `json:"goferPid"`
+	}
+	if json.Unmarshal(data, &known) != nil || known.GoferPid <= 1 {
+		return
+	}
+	if gofer, err := os.FindProcess(known.GoferPid); err == nil {
+		_ = gofer.Kill()
+		_, _ = gofer.Wait() // not ours, when the start failed half way
+	}
+}
+
+// watch waits for the first process, then leaves nothing behind.
+func (p *process) watch() {
+	state, _ := p.first.Wait() // how it ended is in the state
+	p.mu.Lock()
+	p.reaped = true
+	p.mu.Unlock()
+	p.exit = sandbox.ExitOf(state)
+	p.exit.OOM = p.exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
+	p.d.clear(p.id, p.group)
+	p.output.Drain(drainTime)
+	close(p.done)
+}
+
+// PID implements sandbox.Process.
+func (p *process) PID() int { return p.first.Pid }
+
+// Done implements sandbox.Process.
+func (p *process) Done() <-chan struct{} { return p.done }
+
+// Exit implements sandbox.Process.
+func (p *process) Exit() sandbox.Exit {
+	select {
+	case <-p.done:
+		return p.exit
+	default:
+		return sandbox.Exit{}
+	}
+}
+
+// Signal implements sandbox.Process. What the host sees of gVisor is not the
+// function, so that runtime passes the signal on.
+func (p *process) Signal(sig os.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return nil
+	}
+	var err error
+	if n, ok := sig.(syscall.Signal); ok && p.d.cfg.Kind == Runsc {
+		err = p.d.command.kill(p.id, strconv.Itoa(int(n))).Run()
+	} else {
+		err = p.first.Signal(sig)
+	}
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signalling environment %s: %w", p.id, err)
+	}
+	return nil
+}
+
+// Kill implements sandbox.Process: the kernel ends all processes of a PID
+// namespace with its first, and gVisor's with its sandbox.
+func (p *process) Kill() error {
+	if err := p.first.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("killing environment %s: %w", p.id, err)
+	}
+	return nil
+}
+
+// Usage implements sandbox.Process.
+func (p *process) Usage() (sandbox.Usage, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return sandbox.Usage{}, os.ErrProcessDone
+	}
+	if u, err := p.group.Usage(); err == nil {
+		return u, nil
+	}
+	return sandbox.TreeUsage(p.PID())
+}
