@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/runtimes"
-	"github.com/lamina-dev/lamina/internal/sandbox/plain"
 )
 
 type doctorCmd struct {
@@ -30,15 +29,7 @@ func (c doctorCmd) Run(ctx context.Context) error {
 			report(false, r.Runtime, problem(r.Problem))
 		}
 	}
-	fmt.Println("Sandbox")
-	box, err := plain.New(ctx)
-	if err != nil {
-		report(false, "plain", err.Error())
-	} else {
-		for _, g := range box.Describe() {
-			report(g.Isolated, g.Aspect, g.Detail)
-		}
-	}
+	reportSandboxes(ctx)
 	fmt.Println("Limits")
 	limits()
 	fmt.Println("Clients")

@@ -30,6 +30,7 @@ const (
 
 type upCmd struct {
 	dataFlags
+	sandboxFlags
 	Listen    string            `help:"Address to listen on." default:"127.0.0.1:4566" placeholder:"ADDR"`
 	Host      []string          `help:"Further host names under which clients may call." placeholder:"NAME"`
 	VCPUCores float64           `name:"vcpu-cores" help:"Share of a core that one vCPU stands for (default: cores ÷ 8, at most 1)." placeholder:"CORES"`
@@ -52,16 +53,20 @@ func (c upCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
+	box, err := c.choose(ctx)
+	if err != nil {
+		return err
+	}
 	endpoint := "http://" + reachable(l.Addr().(*net.TCPAddr))
 	s, err := newServer(ctx, serverConfig{
 		folder: f, endpoint: endpoint, loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, log: log,
-		settings: driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, LogLevel: strings.ToLower(c.level().String())},
+		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, LogLevel: strings.ToLower(c.level().String())}, c.sandboxFlags),
 	})
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	return c.serve(ctx, s, l)
+	return c.serve(ctx, s, l, box)
 }
 
 func (c upCmd) level() slog.Level {
@@ -100,7 +105,7 @@ func reachable(a *net.TCPAddr) string {
 
 // serve runs until a signal: then it stops accepting, lets running invocations
 // finish, and ends every instance unless they shall stay.
-func (c upCmd) serve(ctx context.Context, s *server, l net.Listener) error {
+func (c upCmd) serve(ctx context.Context, s *server, l net.Listener, box choice) error {
 	detach := new(atomic.Bool)
 	detach.Store(c.Detach)
 	ctx, stop := onDetach(ctx, detach)
@@ -116,7 +121,7 @@ func (c upCmd) serve(ctx context.Context, s *server, l net.Listener) error {
 			if err := s.cfg.folder.write(serverFacts(s)); err != nil {
 				return err
 			}
-			c.announce(s)
+			c.announce(s, box)
 			if err := web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve: %w", err)
 			}
@@ -170,10 +175,11 @@ func (c upCmd) stop(s *server, web *http.Server, detach bool) error {
 	return s.fleet.Shutdown(ctx, 0)
 }
 
-func (c upCmd) announce(s *server) {
+func (c upCmd) announce(s *server, box choice) {
 	fmt.Printf("Lamina %s is up at %s\n", version, s.cfg.endpoint)
 	fmt.Printf("  data      %s\n", s.cfg.folder)
 	fmt.Printf("  one vCPU  %.2f of a core (--vcpu-cores)\n", s.cfg.settings.VCPUCores)
+	fmt.Printf("  sandbox   %s (lamina doctor says what it isolates)\n", box)
 	fmt.Println("Point a client at it:")
 	set, unset := clientEnv(s.cfg.endpoint, targetFlags{}.region())
 	for _, kv := range set {

@@ -8,9 +8,9 @@
 package oci
 
 import (
-	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 )
@@ -44,14 +44,14 @@ type Config struct {
 
 // Find gives the runtime's executable, or how to get it.
 func Find(kind Kind) (string, error) {
-	path, err := exec.LookPath(string(kind))
-	if err == nil {
-		return path, nil
+	// Debian puts runc where a user's PATH does not lead.
+	for _, dir := range append([]string{""}, "/usr/local/sbin", "/usr/sbin", "/sbin") {
+		path, err := exec.LookPath(filepath.Join(dir, string(kind)))
+		if err == nil {
+			return path, nil
+		}
 	}
-	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("%s is not installed; get it with: %s", kind, remedies[kind])
-	}
-	return "", fmt.Errorf("find %s: %w", kind, err)
+	return "", fmt.Errorf("%s is not installed; get it with: %s", kind, remedies[kind])
 }
 
 var remedies = map[Kind]string{

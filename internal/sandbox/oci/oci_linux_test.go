@@ -38,6 +38,9 @@ func newDriver(t *testing.T, kind Kind, network Network) *Driver {
 	if _, err := Find(kind); err != nil {
 		t.Skip(err)
 	}
+	if r := Probe(t.Context(), kind, network); r.Reason != "" {
+		t.Skipf("%s can't run here: %s", kind, r.Reason)
+	}
 	dir, err := os.MkdirTemp("", "lamina-oci-")
 	if err != nil {
 		t.Fatal(err)
@@ -52,21 +55,22 @@ func newDriver(t *testing.T, kind Kind, network Network) *Driver {
 }
 
 func TestConformance(t *testing.T) {
-	for _, kind := range []Kind{Runc, Runsc} {
-		for _, network := range []Network{NetworkHost, NetworkNone} {
-			t.Run(string(kind)+"/"+string(network), func(t *testing.T) {
-				d := newDriver(t, kind, network)
-				group := ""
-				if d.fullUser {
-					group = "lamina-oci-test-" + string(kind) + "-" + string(network)
-					t.Cleanup(func() { removeGroups(group) })
-				}
-				sandboxtest.Run(t, d, group)
-				if left, _ := os.ReadDir(d.command.state); len(left) > 0 {
-					t.Errorf("the runtime still knows %v", left)
-				}
-			})
-		}
+	for _, c := range []struct {
+		kind    Kind
+		network Network
+	}{{Runc, NetworkHost}, {Runc, NetworkNone}, {Runsc, NetworkNone}} {
+		t.Run(string(c.kind)+"/"+string(c.network), func(t *testing.T) {
+			d := newDriver(t, c.kind, c.network)
+			group := ""
+			if d.fullUser {
+				group = "lamina-oci-test-" + string(c.kind) + "-" + string(c.network)
+				t.Cleanup(func() { removeGroups(group) })
+			}
+			sandboxtest.Run(t, d, group)
+			if left, _ := os.ReadDir(d.command.state); len(left) > 0 {
+				t.Errorf("the runtime still knows %v", left)
+			}
+		})
 	}
 }
 
@@ -117,14 +121,14 @@ func rerun(t *testing.T, attr *syscall.SysProcAttr) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run=^TestConformance$/^(runc|runsc)$/^host$", "-test.v")
+	cmd := exec.Command(exe, "-test.run=^TestConformance$/^(runc|runsc)$/^none$", "-test.v")
 	cmd.Env = []string{"TMPDIR=" + dir, "HOME=" + dir, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", sandboxtest.ProbeVariable + "=" + os.Getenv(sandboxtest.ProbeVariable)}
 	cmd.Dir, cmd.SysProcAttr = dir, attr
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if !bytes.Contains(out, []byte("--- PASS: TestConformance/runc/host/KillTree")) {
+	if !bytes.Contains(out, []byte("--- PASS: TestConformance/runc/none/KillTree")) {
 		t.Errorf("the suite did not run:\n%s", out)
 	}
 	t.Logf("%s", strings.ReplaceAll(string(out), "--- ", "-- "))

@@ -26,8 +26,8 @@ type hierarchy struct {
 // wanted are the v1 controllers that an instance uses, for limits or for counting.
 var wanted = []string{"cpu", "cpuacct", "memory", "pids", "freezer"}
 
-// hierarchies are the trees of this host that may be written to.
-var hierarchies = sync.OnceValue(func() []hierarchy {
+// trees are all cgroup trees of this host that may be written to.
+var trees = sync.OnceValue(func() []hierarchy {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil
@@ -42,7 +42,18 @@ var hierarchies = sync.OnceValue(func() []hierarchy {
 	return found
 })
 
-// parseMount reads one line of mountinfo; ok when it is a cgroup tree of use to us.
+// hierarchies are the trees in which an instance gets a group.
+var hierarchies = sync.OnceValue(func() []hierarchy {
+	var found []hierarchy
+	for _, h := range trees() {
+		if h.unified || len(h.controllers) > 0 {
+			found = append(found, h)
+		}
+	}
+	return found
+})
+
+// parseMount reads one line of mountinfo; ok when it is a cgroup tree.
 func parseMount(line string) (hierarchy, bool) {
 	head, tail, ok := strings.Cut(line, " - ")
 	h, t := strings.Fields(head), strings.Fields(tail)
@@ -60,7 +71,7 @@ func parseMount(line string) (hierarchy, bool) {
 			}
 		}
 	}
-	return root, t[0] == "cgroup" && len(root.controllers) > 0
+	return root, t[0] == "cgroup"
 }
 
 // agentLeaf holds the agent itself: in v2 only leaves may hold processes, and the
@@ -186,7 +197,7 @@ const removeTimeout = 5 * time.Second
 func removeGroup(group string) error {
 	deadline := time.Now().Add(removeTimeout)
 	var errs []error
-	for _, h := range hierarchies() {
+	for _, h := range trees() { // container runtimes make groups where we make none
 		for {
 			err := h.remove(group)
 			if err == nil {

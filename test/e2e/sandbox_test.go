@@ -1,0 +1,83 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestSandboxes: a Python function in each container runtime takes 3×16 calls at once, an instance is killed with all
+// its containers and replaced, and the server's end leaves nothing.
+func TestSandboxes(t *testing.T) {
+	needProcFS(t)
+	needPython(t)
+	for _, sandbox := range []string{"runc", "runsc"} {
+		t.Run(sandbox, func(t *testing.T) {
+			needRuntime(t, sandbox)
+			s := up(t, "--sandbox", sandbox)
+			p := makePlace(t, s)
+			p.publish(t, p.pythonFunction(t, "crowd", demoPython(t)))
+			p.publish(t, p.goFunction(t, "beside"))
+			p.must(t, "beside")
+			allSlotsAtOnce(t, p)
+			killContainers(t, s, p)
+			s.stop()
+			checkNoContainers(t, s)
+		})
+	}
+}
+
+// killContainers kills an instance's agent: its containers die with it, and another one takes its place.
+func killContainers(t *testing.T, s *server, p place) {
+	before := p.running(t)
+	victim := s.agents()[0]
+	family := withDescendants([]int{victim})
+	if len(family) < 3 {
+		t.Fatalf("the instance's processes are %v; where are its containers?", family)
+	}
+	groups := cgroupsOf(family[len(family)-1])
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 5*time.Second, "the containers died with the agent", func() bool {
+		return !slices.ContainsFunc(family, func(pid int) bool { _, alive := readProcess(pid); return alive })
+	})
+	until(t, 30*time.Second, "another instance took the killed one's place", func() bool {
+		now := p.running(t)
+		return len(now) == len(before) && len(s.agents()) == len(before) && !sameIDs(before, now)
+	})
+	until(t, 30*time.Second, "three environments answer again", func() bool { return len(p.names(t, "crowd")) == minimum })
+	for _, dir := range groups {
+		if strings.Contains(dir, "i-") && isDir(dir) {
+			t.Errorf("a killed container's cgroup stays: %s", dir)
+		}
+	}
+}
+
+// checkNoContainers looks for what a container runtime may leave besides processes, cgroups and mounts.
+func checkNoContainers(t *testing.T, s *server) {
+	left, _ := filepath.Glob(filepath.Join(s.data, "instances", "i-*"))
+	for _, pattern := range []string{"/run/runc/*", "/run/runsc/*", "/run/runsc-*", "/tmp/runsc-*"} {
+		found, _ := filepath.Glob(pattern)
+		left = append(left, found...)
+	}
+	if len(left) > 0 {
+		t.Errorf("runtime state left: %q", left)
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || strings.Contains(string(mounts), " nsfs ") {
+		t.Errorf("a namespace stays mounted, %v:\n%s", err, mounts)
+	}
+}
+
+func needRuntime(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("no %s on this machine", name)
+	}
+}
