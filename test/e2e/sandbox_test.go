@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 )
 
 // TestSandboxes: a Python function in each container runtime takes 3×16 calls at once, an instance is killed with all
@@ -24,6 +26,11 @@ func TestSandboxes(t *testing.T) {
 			p.publish(t, p.pythonFunction(t, "crowd", demoPython(t)))
 			p.publish(t, p.goFunction(t, "beside"))
 			p.must(t, "beside")
+			t.Run("nodejs", func(t *testing.T) {
+				needNode(t, "22")
+				p.publish(t, p.nodeFunction(t, types.RuntimeNodejs22x, "node", nodeHandler))
+				p.must(t, "node")
+			})
 			allSlotsAtOnce(t, p)
 			killContainers(t, s, p)
 			s.stop()
