@@ -6,6 +6,7 @@ import (
 
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/scheduler"
+	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 // failedLaunch is what the scheduler hears of a launch that came to nothing.
@@ -53,11 +54,14 @@ func (c *Controller) failedLaunches(p lamina.CapacityProvider, v lamina.Version,
 }
 
 // mayComeFree says whether what a new version lacks is still held by instances
-// on their way out.
+// on their way out, or by some that hold nothing any more.
 func (c *Controller) mayComeFree(r *round, g *group, v lamina.Version, refusal *scheduler.Refusal) bool {
 	if refusal.Code != lamina.ReasonVCPULimit && refusal.Code != lamina.ReasonNoAddresses {
 		return false
 	}
-	ending := slices.ContainsFunc(g.instances, func(id string) bool { return r.members[id].Ending })
+	ending := slices.ContainsFunc(g.instances, func(id string) bool {
+		stays := func(s wire.EnvironmentSpec) bool { return !s.Draining }
+		return r.members[id].Ending || !slices.ContainsFunc(r.assignment(id), stays)
+	})
 	return ending && c.cfg.Clock().Sub(v.LastModified) < endingPatience
 }

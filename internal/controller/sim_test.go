@@ -93,6 +93,8 @@ type region struct {
 	mu      sync.Mutex
 	faults  *rand.Rand                  // of what happens on the way
 	launch  map[string]drivermem.Launch // what becomes of launches, by zone
+	refuse  string                      // an instance type that is not to be had
+	stuck   int                         // percentage of environments that ignore that they shall drain
 	badRole atomic.Bool
 	said    []string // the sequence, for who reads a failure
 }
@@ -127,7 +129,6 @@ func newRegion(t *testing.T, seed uint64, kind, dir string) *region {
 		Network: w.network, Launch: w.launched, Init: w.started, Observe: w.check.observe,
 	})
 	w.start()
-	w.furnish()
 	return w
 }
 
@@ -136,6 +137,9 @@ func (w *region) launched(spec driver.Spec) drivermem.Launch {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	how := w.launch[spec.Instance.Zone]
+	if spec.Instance.Type == w.refuse {
+		how.Err = lamina.Errorf(lamina.ReasonInsufficient, "no %s", w.refuse)
+	}
 	if how == (drivermem.Launch{}) {
 		how.After = time.Duration(w.faults.IntN(400)) * time.Millisecond
 	}
@@ -146,7 +150,7 @@ func (w *region) launched(spec driver.Spec) drivermem.Launch {
 func (w *region) started(spec wire.EnvironmentSpec) drivermem.Init {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	how := drivermem.Init{After: time.Duration(w.faults.IntN(1500)) * time.Millisecond, Stuck: w.faults.IntN(20) == 0}
+	how := drivermem.Init{After: time.Duration(w.faults.IntN(1500)) * time.Millisecond, Stuck: w.faults.IntN(100) < w.stuck}
 	if spec.Handler == "broken" {
 		how.Code, how.Text = lamina.ReasonRuntimeInit, "No module named 'x'"
 	}
@@ -271,6 +275,10 @@ func (l *laggard) Commit(ctx context.Context, b store.Batch) (int64, error) {
 
 // live is the sequence.
 func (w *region) live() {
+	w.mu.Lock()
+	w.stuck = 5
+	w.mu.Unlock()
+	w.furnish()
 	for range 3 {
 		for range 12 {
 			w.step()
@@ -296,6 +304,7 @@ func (w *region) calm() {
 	w.mu.Unlock()
 	w.badRole.Store(false)
 	w.store.lag.Store(0)
+	w.routes.setLoad(0)
 	w.say("calm")
 	time.Sleep(5 * time.Minute)
 	synctest.Wait()
@@ -307,7 +316,7 @@ func (w *region) step() {
 		do     func()
 	}{
 		{6, w.publish}, {3, w.kill}, {3, w.sever}, {2, w.crash}, {3, w.restart}, {1, w.shutdown}, {2, w.recap}, {2, w.rescale},
-		{2, w.deleteFunction}, {1, w.deleteVersion}, {1, w.deleteProvider}, {2, w.failLaunches}, {1, w.slowCommits}, {1, w.changeRole}, {2, w.ask},
+		{2, w.deleteFunction}, {1, w.deleteVersion}, {1, w.deleteProvider}, {2, w.failLaunches}, {1, w.slowCommits}, {1, w.changeRole}, {2, w.ask}, {2, w.load},
 	}
 	total := 0
 	for _, s := range steps {
@@ -417,6 +426,13 @@ func (w *region) ask() {
 			w.routes.ask(row.Key)
 		}
 	}
+}
+
+// load makes all functions so busy.
+func (w *region) load() {
+	share := []float64{0, 0.3, 0.9, 1}[w.rng.IntN(4)]
+	w.say("load %.1f", share)
+	w.routes.setLoad(share)
 }
 
 // names are few, so that they are used again.

@@ -260,6 +260,7 @@ type routes struct {
 	mu        sync.Mutex
 	installed map[string][]lamina.Endpoint
 	waiting   map[string]int
+	load      float64 // share of the slots that are taken
 }
 
 func newRoutes(c *checker, l tables.Lambda) *routes {
@@ -312,7 +313,25 @@ func (r *routes) Fail(key, _, _ string) {
 func (r *routes) Load(key string) lamina.Load {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return lamina.Load{Waiting: r.waiting[key]}
+	l := lamina.Load{Waiting: r.waiting[key], Environments: map[string]lamina.EnvironmentLoad{}}
+	for _, e := range r.installed[key] {
+		n := int(r.load * float64(e.Slots))
+		l.InFlight += n
+		l.Environments[e.EnvironmentID] = lamina.EnvironmentLoad{InFlight: n, IdleSince: time.Now().Add(-time.Minute)}
+	}
+	if r.load > 0 {
+		l.Served = 10
+	}
+	if r.load == 1 {
+		l.Refused = 5
+	}
+	return l
+}
+
+func (r *routes) setLoad(share float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.load = share
 }
 
 func (r *routes) Demand() <-chan struct{} { return r.demand }

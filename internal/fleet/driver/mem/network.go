@@ -11,6 +11,7 @@ import (
 type Network struct {
 	mu        sync.Mutex
 	listeners map[string]*listener
+	cut       bool
 }
 
 // NewNetwork makes a network on which nobody listens.
@@ -28,12 +29,19 @@ func (n *Network) Listen(addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// Cut lets no further connection come about, or permits them again.
+func (n *Network) Cut(cut bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut = cut
+}
+
 // Dial connects to who listens at addr.
 func (n *Network) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	n.mu.Lock()
-	l := n.listeners[addr]
+	l, cut := n.listeners[addr], n.cut
 	n.mu.Unlock()
-	if l == nil {
+	if l == nil || cut {
 		return nil, fmt.Errorf("dial %s: nobody listens", addr)
 	}
 	near, far := net.Pipe()
