@@ -3,7 +3,9 @@ package controller
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +27,7 @@ type checker struct {
 	stop func()
 
 	mu        sync.Mutex
-	rows      map[string][]byte // the store, as the watcher saw it
+	rows      rowsSeen
 	published map[string]string // provider by version, incarnation and generation
 	seen      map[string]*seen  // environments by id
 }
@@ -40,7 +42,7 @@ type seen struct {
 }
 
 func newChecker(t *testing.T, st store.Store) *checker {
-	c := &checker{T: t, rows: map[string][]byte{}, published: map[string]string{}, seen: map[string]*seen{}}
+	c := &checker{T: t, published: map[string]string{}, seen: map[string]*seen{}}
 	watcher, err := st.Watch(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +69,16 @@ func newChecker(t *testing.T, st store.Store) *checker {
 	return c
 }
 
+// rowsSeen are the rows as the watcher saw them, by key below the table's prefix.
+type rowsSeen struct {
+	instances   map[string]lamina.Instance
+	allocations map[string]lamina.Allocation
+	interfaces  map[string]lamina.NetworkInterface
+	providers   map[string]lamina.CapacityProvider
+	versions    map[string]lamina.Version
+	statuses    map[string]lamina.VersionStatus
+}
+
 // prefixes of the tables, from where they are spelled.
 var (
 	lambdaRows = tables.NewLambda(view.New())
@@ -74,41 +86,53 @@ var (
 	ec2Rows    = tables.NewEC2(view.New())
 )
 
-func scan[T any](c *checker, prefix string) map[string]T {
-	out := map[string]T{}
-	for key, raw := range c.rows {
-		if name, ok := strings.CutPrefix(key, prefix); ok {
-			var v T
-			if err := json.Unmarshal(raw, &v); err != nil {
-				c.Errorf("row %s: %v", key, err)
-			}
-			out[name] = v
-		}
+func (r *rowsSeen) apply(op store.Op) error {
+	return errors.Join(
+		applyTo(&r.instances, fleetRows.Instances.Prefix(), op),
+		applyTo(&r.allocations, fleetRows.Allocations.Prefix(), op),
+		applyTo(&r.interfaces, ec2Rows.Interfaces.Prefix(), op),
+		applyTo(&r.providers, lambdaRows.Providers.Prefix(), op),
+		applyTo(&r.versions, lambdaRows.Versions.Prefix(), op),
+		applyTo(&r.statuses, lambdaRows.VersionStatus.Prefix(), op),
+	)
+}
+
+func applyTo[T any](rows *map[string]T, prefix string, op store.Op) error {
+	key, ok := strings.CutPrefix(op.Key, prefix)
+	if !ok {
+		return nil
 	}
-	return out
+	if *rows == nil {
+		*rows = map[string]T{}
+	}
+	if op.Delete {
+		delete(*rows, key)
+		return nil
+	}
+	var v T
+	if err := json.Unmarshal(op.Value, &v); err != nil {
+		return fmt.Errorf("row %s: %w", op.Key, err)
+	}
+	(*rows)[key] = v
+	return nil
 }
 
 // committed checks what must hold with every single commit.
 func (c *checker) committed(event store.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := scan[lamina.Allocation](c, fleetRows.Allocations.Prefix())
-	statuses := scan[lamina.VersionStatus](c, lambdaRows.VersionStatus.Prefix())
-	touched := map[string]bool{}
+	before, former := maps.Clone(c.rows.allocations), maps.Clone(c.rows.statuses)
+	at := fmt.Sprintf("%s, revision %d", time.Now().Format("15:04:05.000"), event.Revision)
 	for _, op := range event.Ops {
-		touched[op.Key] = true
-		if op.Delete {
-			delete(c.rows, op.Key)
-		} else {
-			c.rows[op.Key] = op.Value
+		if err := c.rows.apply(op); err != nil {
+			c.Errorf("%s: %v", at, err)
 		}
 	}
-	at := fmt.Sprintf("%s, revision %d", time.Now().Format("15:04:05.000"), event.Revision)
 	c.checkShares(at, before)
 	c.checkAddresses(at)
-	for key, v := range scan[lamina.Version](c, lambdaRows.Versions.Prefix()) {
-		if st := statuses[key]; touched[lambdaRows.VersionStatus.Prefix()+key] {
-			c.checkActive(at, key, v, st)
+	for _, op := range event.Ops {
+		if key, ok := strings.CutPrefix(op.Key, lambdaRows.VersionStatus.Prefix()); ok && !op.Delete {
+			c.checkActive(at, key, former[key])
 		}
 	}
 }
@@ -124,13 +148,12 @@ func (c *checker) publishes(v lamina.Version) {
 // and an allocation grows only under the cap.
 func (c *checker) checkShares(at string, before map[string]lamina.Allocation) {
 	sums := map[string]int32{}
-	for _, inst := range scan[lamina.Instance](c, fleetRows.Instances.Prefix()) {
+	for _, inst := range c.rows.instances {
 		if !inst.Ended() {
 			sums[inst.ProviderKey()] += inst.VCPUs
 		}
 	}
-	providers := scan[lamina.CapacityProvider](c, lambdaRows.Providers.Prefix())
-	allocations := scan[lamina.Allocation](c, fleetRows.Allocations.Prefix())
+	providers, allocations := c.rows.providers, c.rows.allocations
 	for key, sum := range sums {
 		if allocations[key].VCPUs != sum {
 			c.Errorf("%s: instances of %s have %d vCPUs, %d are allocated", at, key, sum, allocations[key].VCPUs)
@@ -150,14 +173,14 @@ func (c *checker) checkShares(at string, before map[string]lamina.Allocation) {
 // checkAddresses: one interface with an address of its own per instance that has not ended.
 func (c *checker) checkAddresses(at string) {
 	holders, addresses := map[string]bool{}, map[string]bool{}
-	for _, eni := range scan[lamina.NetworkInterface](c, ec2Rows.Interfaces.Prefix()) {
+	for _, eni := range c.rows.interfaces {
 		if address := eni.SubnetID + eni.PrivateIP; holders[eni.InstanceID] || addresses[address] {
 			c.Errorf("%s: interface %+v is the second of its instance or address", at, eni)
 		} else {
 			holders[eni.InstanceID], addresses[address] = true, true
 		}
 	}
-	for _, inst := range scan[lamina.Instance](c, fleetRows.Instances.Prefix()) {
+	for _, inst := range c.rows.instances {
 		if want := !inst.Ended() && !inst.Hidden; holders[inst.ID] != want {
 			c.Errorf("%s: instance %s (%s) has an address: %v", at, inst.ID, inst.State, holders[inst.ID])
 		}
@@ -169,8 +192,8 @@ func (c *checker) checkAddresses(at string) {
 }
 
 // checkActive: a generation begins to serve only with its minimum ready.
-func (c *checker) checkActive(at, key string, v lamina.Version, former lamina.VersionStatus) {
-	now := scan[lamina.VersionStatus](c, lambdaRows.VersionStatus.Prefix())[key]
+func (c *checker) checkActive(at, key string, former lamina.VersionStatus) {
+	v, now := c.rows.versions[key], c.rows.statuses[key]
 	if now.State != lamina.StateActive || (former.State == lamina.StateActive && former.Serving == now.Serving) {
 		return
 	}

@@ -18,11 +18,15 @@ const helloLimit = 5 * time.Second
 
 // serve accepts agents until ctx ends and closes the listener then.
 func (f *Fleet) serve(ctx context.Context, l net.Listener) error {
+	defer l.Close()
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	for {
 		c, err := l.Accept()
 		if ctx.Err() != nil {
+			if err == nil {
+				c.Close()
+			}
 			return nil
 		}
 		if err != nil {

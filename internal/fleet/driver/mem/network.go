@@ -74,10 +74,10 @@ func (l *listener) Accept() (net.Conn, error) {
 
 func (l *listener) Close() error {
 	l.once.Do(func() {
-		close(l.closed)
 		l.network.mu.Lock()
-		defer l.network.mu.Unlock()
 		delete(l.network.listeners, l.addr)
+		l.network.mu.Unlock()
+		close(l.closed) // last, since the name is free when Accept has returned
 	})
 	return nil
 }
