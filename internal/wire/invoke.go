@@ -60,10 +60,13 @@ func WriteInvoke(w *bufio.Writer, in *Invoke) error {
 			return err
 		}
 	}
-	var n [12]byte
-	binary.BigEndian.PutUint64(n[:8], uint64(in.Timeout))
-	binary.BigEndian.PutUint32(n[8:], uint32(len(in.Body)))
-	if _, err := w.Write(n[:]); err != nil {
+	if err := writeNumber(w, uint32(uint64(in.Timeout)>>32)); err != nil {
+		return err
+	}
+	if err := writeNumber(w, uint32(in.Timeout)); err != nil {
+		return err
+	}
+	if err := writeNumber(w, uint32(len(in.Body))); err != nil {
 		return err
 	}
 	if _, err := w.Write(in.Body); err != nil {
@@ -86,12 +89,16 @@ func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
 		}
 		*s = v
 	}
-	var n [12]byte
-	if _, err := io.ReadFull(r, n[:]); err != nil {
-		return nil, fmt.Errorf("read invocation: %w", err)
+	var n [3]uint32 // the timeout's halves and the body's length
+	for i := range n {
+		v, err := readNumber(r)
+		if err != nil {
+			return nil, fmt.Errorf("read invocation: %w", unexpected(err))
+		}
+		n[i] = v
 	}
-	in.Timeout = time.Duration(binary.BigEndian.Uint64(n[:8]))
-	size := binary.BigEndian.Uint32(n[8:])
+	in.Timeout = time.Duration(uint64(n[0])<<32 | uint64(n[1]))
+	size := n[2]
 	if int64(size) > int64(limit) {
 		return nil, fmt.Errorf("invocation body of %d bytes, the limit is %d", size, limit)
 	}
@@ -117,10 +124,7 @@ func WriteResult(w *bufio.Writer, res Result) error {
 	if err := writeString(w, res.ContentType); err != nil {
 		return err
 	}
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(res.Process))
-	_, err := w.Write(n[:])
-	return err
+	return writeNumber(w, uint32(res.Process))
 }
 
 // WriteChunk sends a piece of the body; empty pieces are skipped.
@@ -128,9 +132,7 @@ func WriteChunk(w *bufio.Writer, p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(len(p)))
-	if _, err := w.Write(n[:]); err != nil {
+	if err := writeNumber(w, uint32(len(p))); err != nil {
 		return err
 	}
 	_, err := w.Write(p)
@@ -139,11 +141,11 @@ func WriteChunk(w *bufio.Writer, p []byte) error {
 
 // EndBody ends the body, as aborted when it is incomplete, and flushes.
 func EndBody(w *bufio.Writer, aborted bool) error {
-	var n [4]byte
+	mark := uint32(chunkEnd)
 	if aborted {
-		binary.BigEndian.PutUint32(n[:], chunkAborted)
+		mark = chunkAborted
 	}
-	if _, err := w.Write(n[:]); err != nil {
+	if err := writeNumber(w, mark); err != nil {
 		return err
 	}
 	return w.Flush()
@@ -163,11 +165,11 @@ func ReadResult(r *bufio.Reader) (Result, error) {
 	if res.ContentType, err = readString(r); err != nil {
 		return res, fmt.Errorf("read answer: %w", err)
 	}
-	var n [4]byte
-	if _, err := io.ReadFull(r, n[:]); err != nil {
-		return res, fmt.Errorf("read answer: %w", err)
+	process, err := readNumber(r)
+	if err != nil {
+		return res, fmt.Errorf("read answer: %w", unexpected(err))
 	}
-	res.Process = int(binary.BigEndian.Uint32(n[:]))
+	res.Process = int(process)
 	return res, nil
 }
 
@@ -204,11 +206,11 @@ func (b *Body) Read(p []byte) (int, error) {
 }
 
 func (b *Body) nextChunk() error {
-	var n [4]byte
-	if _, err := io.ReadFull(b.r, n[:]); err != nil {
+	size, err := readNumber(b.r)
+	if err != nil {
 		return fmt.Errorf("read answer body: %w", unexpected(err))
 	}
-	switch size := binary.BigEndian.Uint32(n[:]); size {
+	switch size {
 	case chunkEnd:
 		return io.EOF
 	case chunkAborted:
@@ -230,26 +232,47 @@ func writeString(w *bufio.Writer, s string) error {
 	if len(s) > maxField {
 		return fmt.Errorf("field of %d bytes, the limit is %d", len(s), maxField)
 	}
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(len(s)))
-	if _, err := w.Write(n[:]); err != nil {
+	if err := writeNumber(w, uint32(len(s))); err != nil {
 		return err
 	}
 	_, err := w.WriteString(s)
 	return err
 }
 
+// writeNumber and readNumber work inside the buffers: an array of their own
+// would be an allocation for each, many times per invocation.
+func writeNumber(w *bufio.Writer, n uint32) error {
+	_, err := w.Write(binary.BigEndian.AppendUint32(w.AvailableBuffer(), n))
+	return err
+}
+
+// readNumber gives io.EOF only where nothing of the number is there.
+func readNumber(r *bufio.Reader) (uint32, error) {
+	b, err := r.Peek(4)
+	if err != nil {
+		if len(b) > 0 {
+			err = unexpected(err)
+		}
+		return 0, err
+	}
+	n := binary.BigEndian.Uint32(b)
+	_, err = r.Discard(4)
+	return n, err
+}
+
 func readString(r *bufio.Reader) (string, error) {
-	var n [4]byte
-	if _, err := io.ReadFull(r, n[:]); err != nil {
+	size, err := readNumber(r)
+	if err != nil {
 		return "", err
 	}
-	size := binary.BigEndian.Uint32(n[:])
 	if size > maxField {
 		return "", fmt.Errorf("field of %d bytes, the limit is %d", size, maxField)
 	}
-	if size == 0 {
-		return "", nil
+	if int(size) <= r.Buffered() {
+		b, _ := r.Peek(int(size)) // all there
+		s := string(b)
+		_, err := r.Discard(int(size))
+		return s, err
 	}
 	b := make([]byte, size)
 	if _, err := io.ReadFull(r, b); err != nil {
