@@ -11,44 +11,47 @@ import (
 )
 
 // stringToSign puts the request into the one form both sides sign.
-func (s *signature) stringToSign(r *http.Request, payloadHash string) string {
-	hash := sha256.Sum256([]byte(s.canonical(r, payloadHash)))
-	scope := s.day + "/" + s.region + "/" + s.service + "/" + terminator
-	return algorithm + "\n" + s.date.Format(dateFormat) + "\n" + scope + "\n" + hex.EncodeToString(hash[:])
-}
-
-func (s *signature) canonical(r *http.Request, payloadHash string) string {
-	var b strings.Builder
-	b.Grow(1024)
-	b.WriteString(r.Method)
-	b.WriteByte('\n')
-	b.WriteString(s.path(r))
-	b.WriteByte('\n')
-	b.WriteString(canonicalQuery(r.URL.RawQuery))
-	b.WriteByte('\n')
-	for _, name := range s.headers {
-		b.WriteString(name)
-		b.WriteByte(':')
-		writeHeader(&b, r, name)
-		b.WriteByte('\n')
+func (s *signature) stringToSign(r *http.Request, payloadHash string) []byte {
+	hash := sha256.Sum256(s.canonical(r, payloadHash))
+	b := make([]byte, 0, 192)
+	for _, part := range []string{algorithm, "\n", s.dateText, "\n", s.day, "/", s.region, "/", s.service, "/", terminator, "\n"} {
+		b = append(b, part...)
 	}
-	b.WriteByte('\n')
-	b.WriteString(strings.Join(s.headers, ";"))
-	b.WriteByte('\n')
-	b.WriteString(payloadHash)
-	return b.String()
+	return hex.AppendEncode(b, hash[:])
 }
 
-// path is the path as it was sent; all services but S3 escape it once more.
-func (s *signature) path(r *http.Request) string {
+func (s *signature) canonical(r *http.Request, payloadHash string) []byte {
+	b := append(make([]byte, 0, 1024), r.Method...)
+	b = append(b, '\n')
+	b = s.appendPath(b, r)
+	b = append(b, '\n')
+	b = append(b, canonicalQuery(r.URL.RawQuery)...)
+	b = append(b, '\n')
+	for _, name := range s.headers {
+		b = append(append(b, name...), ':')
+		b = append(appendValues(b, r, name), '\n')
+	}
+	b = append(b, '\n')
+	for i, name := range s.headers {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, name...)
+	}
+	b = append(b, '\n')
+	return append(b, payloadHash...)
+}
+
+// appendPath appends the path as it was sent; all services but S3 escape it once more.
+func (s *signature) appendPath(b []byte, r *http.Request) []byte {
 	sent := r.URL.EscapedPath()
 	if sent == "" {
 		sent = "/"
 	}
 	if s.service == "s3" {
-		return sent
+		return append(b, sent...)
 	}
-	return escape(sent, true)
+	return appendEscaped(b, sent, true)
 }
 
 // canonicalQuery sorts the parameters after encoding them strictly. The
@@ -91,46 +94,41 @@ func reencode(word string) string {
 	if err != nil {
 		return word
 	}
-	return escape(plain, false)
+	return string(appendEscaped(nil, plain, false))
 }
 
 const upperHex = "0123456789ABCDEF"
 
-// escape encodes all but the unreserved characters, and slashes if told so.
-func escape(s string, keepSlash bool) string {
-	var b strings.Builder
-	b.Grow(len(s))
+// appendEscaped encodes all but the unreserved characters, and slashes if told so.
+func appendEscaped(b []byte, s string, keepSlash bool) []byte {
 	for i := range len(s) {
 		c := s[i]
 		switch {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9',
 			c == '-', c == '.', c == '_', c == '~', c == '/' && keepSlash:
-			b.WriteByte(c)
+			b = append(b, c)
 		default:
-			b.WriteByte('%')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
 		}
 	}
-	return b.String()
+	return b
 }
 
-// writeHeader writes a signed header's values, runs of blanks made one.
-func writeHeader(b *strings.Builder, r *http.Request, name string) {
+// appendValues appends a signed header's values, runs of blanks made one.
+func appendValues(b []byte, r *http.Request, name string) []byte {
 	switch name {
 	case "host":
-		b.WriteString(r.Host)
-		return
+		return append(b, r.Host...)
 	case "content-length":
-		b.WriteString(strconv.FormatInt(r.ContentLength, 10))
-		return
+		return strconv.AppendInt(b, r.ContentLength, 10)
 	}
 	for i, value := range r.Header[http.CanonicalHeaderKey(name)] {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteString(squeeze(value))
+		b = append(b, squeeze(value)...)
 	}
+	return b
 }
 
 func squeeze(value string) string {

@@ -13,15 +13,15 @@ type keyScope struct{ secret, day, region, service string }
 
 // derive makes the signing key.
 func (k keyScope) derive() []byte {
-	key := sum([]byte("AWS4"+k.secret), k.day)
-	key = sum(key, k.region)
-	key = sum(key, k.service)
-	return sum(key, terminator)
+	key := sum([]byte("AWS4"+k.secret), []byte(k.day))
+	key = sum(key, []byte(k.region))
+	key = sum(key, []byte(k.service))
+	return sum(key, []byte(terminator))
 }
 
-func sum(key []byte, text string) []byte {
+func sum(key, text []byte) []byte {
 	h := hmac.New(sha256.New, key)
-	h.Write([]byte(text))
+	h.Write(text)
 	return h.Sum(nil)
 }
 

@@ -13,6 +13,7 @@ type signature struct {
 	key, day, region, service, terminator string
 
 	date      time.Time
+	dateText  string // date in dateFormat
 	headers   []string
 	signature string
 	token     string
@@ -130,6 +131,6 @@ func (s *signature) fill(credential, headers, sig, date string) error {
 	if err != nil {
 		return refuse(Incomplete, "Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", date)
 	}
-	s.date = at
+	s.date, s.dateText = at, at.Format(dateFormat)
 	return nil
 }

@@ -135,14 +135,14 @@ func Verify(r *http.Request, body []byte, service string, lookup Lookup, now tim
 
 // matches compares in constant time. Only a key that proved right is cached, so
 // that nobody fills the cache without a secret.
-func (s *signature) matches(secret, toSign string) bool {
+func (s *signature) matches(secret string, toSign []byte) bool {
 	scope := keyScope{secret, s.day, s.region, s.service}
 	key, cached := keys.get(scope)
 	if !cached {
 		key = scope.derive()
 	}
-	want := hex.EncodeToString(sum(key, toSign))
-	if !hmac.Equal([]byte(want), []byte(s.signature)) {
+	want := hex.AppendEncode(nil, sum(key, toSign))
+	if !hmac.Equal(want, []byte(s.signature)) {
 		return false
 	}
 	if !cached {
@@ -160,7 +160,7 @@ func (s *signature) checkScope(service string) error {
 	if s.terminator != terminator {
 		return refuse(Mismatch, "Credential should be scoped with a valid terminator: 'aws4_request', not '%s'.", s.terminator)
 	}
-	if at := s.date.Format(dateFormat); s.day != at[:8] {
+	if at := s.dateText; s.day != at[:8] {
 		return refuse(Mismatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s', from '%s'.", s.day, at[:8], at)
 	}
 	return nil
@@ -173,22 +173,26 @@ func (s *signature) checkTime(now time.Time) error {
 	if s.presigned {
 		last = s.date.Add(s.expires)
 	}
+	if !now.After(last) && !now.Before(early) {
+		return nil
+	}
 	at := now.Format(dateFormat)
 	switch {
 	case now.After(last) && s.presigned:
 		return refuse(Expired, "Signature expired: %s is now earlier than %s", last.Format(dateFormat), at)
 	case now.After(last):
 		return refuse(Expired, "Signature expired: %s is now earlier than %s (%s - 5 min.)",
-			s.date.Format(dateFormat), now.Add(-window).Format(dateFormat), at)
-	case now.Before(early):
+			s.dateText, now.Add(-window).Format(dateFormat), at)
+	default:
 		return refuse(Expired, "Signature not yet current: %s is still later than %s (%s + 5 min.)",
-			s.date.Format(dateFormat), now.Add(window).Format(dateFormat), at)
+			s.dateText, now.Add(window).Format(dateFormat), at)
 	}
-	return nil
 }
 
 // single are headers whose second value could mean something else to somebody.
 var single = []string{"Authorization", "X-Amz-Date", "X-Amz-Security-Token", hashHeader}
+
+const amzPrefix = "x-amz-"
 
 // checkHeaders wants the host and everything named x-amz-* under the signature.
 func (s *signature) checkHeaders(r *http.Request) error {
@@ -203,7 +207,10 @@ func (s *signature) checkHeaders(r *http.Request) error {
 		return refuse(Mismatch, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	for name := range r.Header {
-		if low := strings.ToLower(name); strings.HasPrefix(low, "x-amz-") && !signed[low] {
+		if len(name) < len(amzPrefix) || !strings.EqualFold(name[:len(amzPrefix)], amzPrefix) {
+			continue
+		}
+		if low := strings.ToLower(name); !signed[low] {
 			return refuse(Mismatch, "'%s' must be a 'SignedHeader' in the AWS Authorization.", low)
 		}
 	}
