@@ -353,10 +353,6 @@ func (f *Fleet) Assign(id string, specs []wire.EnvironmentSpec) {
 	m.session.nudge()
 }
 
-func (f *Fleet) assignments(m *member) wire.Assignments {
-	return wire.Assignments{Epoch: f.epoch, Generation: m.generation, Environments: m.assigned}
-}
-
 func (f *Fleet) followGone(ctx context.Context) error {
 	for {
 		select {

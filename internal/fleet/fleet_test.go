@@ -445,3 +445,48 @@ func TestRefusedLaunchLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+func TestPackagesAreForInstancesOfThisFleet(t *testing.T) {
+	inBubble(t, drivermem.Config{}, func(p *place) {
+		inst := p.record(p.running(1))
+		for name, c := range map[string]struct {
+			req  wire.BlobRequest
+			size int
+			err  bool
+		}{
+			"its package":         {wire.BlobRequest{InstanceID: inst.ID, Token: inst.Token, SHA256: "known"}, packageSize, false},
+			"one that is missing": {wire.BlobRequest{InstanceID: inst.ID, Token: inst.Token, SHA256: "unknown"}, 0, true},
+			"with a wrong token":  {wire.BlobRequest{InstanceID: inst.ID, Token: "guessed", SHA256: "known"}, 0, true},
+			"an unknown instance": {wire.BlobRequest{InstanceID: "i-2", SHA256: "known"}, 0, true},
+		} {
+			if size, err := p.fetch(c.req); size != c.size || (err != "") != c.err {
+				p.Errorf("%s: %d bytes, error %q", name, size, err)
+			}
+		}
+	})
+}
+
+// fetch asks for a package as an agent does.
+func (p *place) fetch(req wire.BlobRequest) (size int, refused string) {
+	p.Helper()
+	raw, err := p.network.Dial(p.Context(), serverAddr)
+	if err != nil {
+		p.Fatal(err)
+	}
+	conn := wire.NewConn(raw)
+	defer conn.Close()
+	if err := conn.Send(wire.KindBlobRequest, req); err != nil {
+		p.Fatal(err)
+	}
+	for {
+		_, body, err := conn.Receive()
+		if err != nil {
+			p.Fatal(err)
+		}
+		chunk, err := wire.Decode[wire.BlobChunk](body)
+		if err != nil || chunk.Error != "" || len(chunk.Data) == 0 {
+			return size, chunk.Error
+		}
+		size += len(chunk.Data)
+	}
+}
