@@ -14,14 +14,14 @@ import (
 )
 
 // TestSandboxes: a Python function in each container runtime takes 3×16 calls at once, an instance is killed with all
-// its containers and replaced, and the server's end leaves nothing.
+// its containers and replaced, everything is killed and comes back, and the server's end leaves nothing.
 func TestSandboxes(t *testing.T) {
 	needProcFS(t)
 	needPython(t)
-	for _, sandbox := range []string{"runc", "runsc"} {
+	for sandbox, network := range map[string]string{"runc": "none", "runsc": "host"} {
 		t.Run(sandbox, func(t *testing.T) {
 			needRuntime(t, sandbox)
-			s := up(t, "--sandbox", sandbox)
+			s := up(t, "--sandbox", sandbox, "--network", network)
 			p := makePlace(t, s)
 			p.publish(t, p.pythonFunction(t, "crowd", demoPython(t)))
 			p.publish(t, p.goFunction(t, "beside"))
@@ -33,10 +33,51 @@ func TestSandboxes(t *testing.T) {
 			})
 			allSlotsAtOnce(t, p)
 			killContainers(t, s, p)
+			killEverything(t, s, &p)
 			s.stop()
 			checkNoContainers(t, s)
 		})
 	}
+}
+
+// TestSandboxesWithoutRoot: who is not root asks for a container runtime by name.
+func TestSandboxesWithoutRoot(t *testing.T) {
+	needProcFS(t)
+	if os.Getuid() != 0 {
+		t.Skip("every test of this run is without root")
+	}
+	for _, sandbox := range []string{"runc", "runsc"} {
+		t.Run(sandbox, func(t *testing.T) {
+			needRuntime(t, sandbox)
+			data := dataFolder(t)
+			if err := os.Chown(data, int(nobody.Uid), int(nobody.Gid)); err != nil {
+				t.Fatal(err)
+			}
+			s := begin(t, &server{data: data, user: nobody, flags: []string{"--sandbox", sandbox}})
+			p := makePlace(t, s)
+			p.publish(t, p.goFunction(t, "crowd"))
+			p.must(t, "crowd")
+			s.stop()
+			checkNoContainers(t, s)
+		})
+	}
+}
+
+// killEverything kills server and agents; the next start cleans up after them and runs everything again.
+func killEverything(t *testing.T, s *server, p *place) {
+	tr := s.traces()
+	agents := s.agents()
+	s.kill()
+	for _, pid := range agents {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.start()
+	p.Clients = s.clients()
+	until(t, 60*time.Second, "three environments answer after everything was killed", func() bool { return len(p.names(t, "crowd")) == minimum })
+	tr.data = "nothing of what runs now"
+	tr.checkGone(t)
 }
 
 // killContainers kills an instance's agent: its containers die with it, and another one takes its place.

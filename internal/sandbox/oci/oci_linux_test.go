@@ -12,10 +12,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lamina-dev/lamina/internal/sandbox/plain"
 	"github.com/lamina-dev/lamina/internal/sandbox/sandboxtest"
 )
 
 func TestMain(m *testing.M) {
+	plain.Main() // the benchmark compares with it
 	Main()
 	if os.Getpid() == 1 { // as an agent does that is the init of its namespaces
 		if err := errors.Join(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""), syscall.Mount("proc", "/proc", "proc", 0, "")); err != nil {
