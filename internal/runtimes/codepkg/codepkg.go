@@ -4,6 +4,7 @@ package codepkg
 
 import (
 	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ const (
 	MaxUnzipped = 262_144_000 // bytes really written (lambda-api.md)
 	MaxEntries  = 200_000     // chosen: bounds the inodes that a tiny zip can claim
 	maxLink     = 4096        // bytes of a symbolic link's target (PATH_MAX)
+	maxName     = 4000        // bytes of an entry's path (chosen: PATH_MAX below /var/task)
+	maxDepth    = 255         // folders of an entry's path (chosen: removing a tree takes a descriptor for each)
 )
 
 // AWS's texts.
@@ -64,6 +67,9 @@ func Extract(path, dir string) error {
 
 // open reads the zip's directory and refuses what it alone shows to be wrong.
 func open(path string) (*zip.ReadCloser, error) {
+	if err := checkHeaders(path); err != nil {
+		return nil, err
+	}
 	z, err := zip.OpenReader(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("opening a code package: %w", err)
@@ -76,6 +82,51 @@ func open(path string) (*zip.ReadCloser, error) {
 		return nil, err
 	}
 	return z, nil
+}
+
+// header begins each entry of a zip's directory, which has at least headerSize bytes.
+const (
+	header     = "PK\x01\x02"
+	headerSize = 46
+)
+
+// checkHeaders refuses a directory of too many entries before memory is spent
+// on them. It counts what looks like one, wherever it lies: the zip itself may lie.
+func checkHeaders(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("opening a code package: %w", err)
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.Size() < MaxEntries*headerSize {
+		return nil
+	}
+	n, err := count(f, []byte(header))
+	if err != nil {
+		return fmt.Errorf("reading a code package: %w", err)
+	}
+	if n > MaxEntries {
+		return noZip(fmt.Errorf("%d entries, at most %d", n, MaxEntries))
+	}
+	return nil
+}
+
+// count tells how often word occurs in r.
+func count(r io.Reader, word []byte) (n int, err error) {
+	buf := make([]byte, 64<<10)
+	kept := 0 // bytes of the last part in which a word may begin
+	for {
+		got, err := r.Read(buf[kept:])
+		part := buf[:kept+got]
+		n += bytes.Count(part, word)
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		kept = copy(buf, part[max(0, len(part)-len(word)+1):])
+	}
 }
 
 func checkEntries(files []*zip.File) error {
@@ -110,8 +161,12 @@ func tooBig() error { return lamina.Errorf(lamina.CodeInvalidParameter, textTooB
 func entryName(f *zip.File) (string, error) {
 	name := strings.ReplaceAll(f.Name, `\`, "/") // some Windows tools write these
 	clean := path.Clean(name)
-	if name == "" || strings.ContainsRune(name, 0) || !filepath.IsLocal(filepath.FromSlash(clean)) {
+	drive := len(name) > 1 && name[1] == ':'
+	if name == "" || drive || strings.ContainsRune(name, 0) || !filepath.IsLocal(filepath.FromSlash(clean)) {
 		return "", fmt.Errorf("entry %q is outside of the package", f.Name)
+	}
+	if len(clean) > maxName || strings.Count(clean, "/") > maxDepth {
+		return "", fmt.Errorf("an entry's path has %d bytes and %d folders, at most %d and %d", len(clean), strings.Count(clean, "/"), maxName, maxDepth)
 	}
 	return clean, nil
 }
@@ -169,7 +224,7 @@ func (x *extraction) file(f *zip.File, name string) error {
 	if err != nil {
 		return x.fault("creating a file of the code", err)
 	}
-	err = x.copy(dst, src)
+	err = x.copy(dst, src, int64(f.UncompressedSize64))
 	if err == nil {
 		err = dst.Chmod(mode) // whatever the umask is
 	}
@@ -187,11 +242,16 @@ func (x *extraction) clear(name string) error {
 	return nil
 }
 
-func (x *extraction) copy(dst io.Writer, src io.Reader) error {
+// copy writes at most one byte more than the entry says it has, which
+// checkEntries has seen; that the zip lies is known then.
+func (x *extraction) copy(dst io.Writer, src io.Reader, size int64) error {
 	r := &sourceReader{r: src}
-	n, err := io.Copy(dst, io.LimitReader(r, x.left+1))
+	n, err := io.Copy(dst, io.LimitReader(r, min(size, x.left)+1))
 	if x.left -= n; x.left < 0 {
 		return tooBig()
+	}
+	if n > size {
+		return noZip(fmt.Errorf("an entry has more than the %d bytes it says", size))
 	}
 	if r.err != nil {
 		return noZip(r.err)
