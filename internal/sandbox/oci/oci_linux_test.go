@@ -3,6 +3,7 @@ package oci
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,6 +58,7 @@ func newDriver(t *testing.T, kind Kind, network Network) *Driver {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		kind    Kind
 		network Network
@@ -65,7 +67,7 @@ func TestConformance(t *testing.T) {
 			d := newDriver(t, c.kind, c.network)
 			group := ""
 			if d.fullUser {
-				group = "lamina-oci-test-" + string(c.kind) + "-" + string(c.network)
+				group = fmt.Sprintf("lamina-oci-test-%d-%s-%s", os.Getpid(), c.kind, c.network)
 				t.Cleanup(func() { removeGroups(group) })
 			}
 			sandboxtest.Run(t, d, group)
@@ -86,15 +88,16 @@ func removeGroups(group string) {
 // TestInsideAgentNamespaces runs it as an agent does: as the init of PID and
 // mount namespaces, with and without privileges on the host.
 func TestInsideAgentNamespaces(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to be both")
 	}
 	const flags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
 	t.Run("root", func(t *testing.T) {
-		rerun(t, &syscall.SysProcAttr{Cloneflags: flags})
+		rerun(t, "^runc$", &syscall.SysProcAttr{Cloneflags: flags})
 	})
 	t.Run("user namespace", func(t *testing.T) {
-		rerun(t, &syscall.SysProcAttr{
+		rerun(t, "^(runc|runsc)$", &syscall.SysProcAttr{
 			Cloneflags:  flags | syscall.CLONE_NEWUSER,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 65534, Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: 65534, Size: 1}},
@@ -103,8 +106,8 @@ func TestInsideAgentNamespaces(t *testing.T) {
 	})
 }
 
-// rerun runs TestConformance of this binary in a process with attr.
-func rerun(t *testing.T, attr *syscall.SysProcAttr) {
+// rerun runs TestConformance of this binary, for some kinds, in a process with attr.
+func rerun(t *testing.T, kinds string, attr *syscall.SysProcAttr) {
 	t.Helper()
 	if _, err := Find(Runc); err != nil {
 		t.Skip(err)
@@ -123,7 +126,7 @@ func rerun(t *testing.T, attr *syscall.SysProcAttr) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(exe, "-test.run=^TestConformance$/^(runc|runsc)$/^none$", "-test.v")
+	cmd := exec.Command(exe, "-test.run=^TestConformance$/"+kinds+"/^none$", "-test.v")
 	cmd.Env = []string{"TMPDIR=" + dir, "HOME=" + dir, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", sandboxtest.ProbeVariable + "=" + os.Getenv(sandboxtest.ProbeVariable)}
 	cmd.Dir, cmd.SysProcAttr = dir, attr
 	out, err := cmd.CombinedOutput()

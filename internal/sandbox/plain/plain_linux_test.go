@@ -74,6 +74,7 @@ func TestUserNamespace(t *testing.T) {
 
 // TestRootless runs the conformance suite as an unprivileged user.
 func TestRootless(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("is rootless already")
 	}
@@ -83,6 +84,7 @@ func TestRootless(t *testing.T) {
 // TestInsideAgentNamespaces runs it as an agent does: as the init of PID and
 // mount namespaces, with and without privileges on the host.
 func TestInsideAgentNamespaces(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to be both")
 	}
