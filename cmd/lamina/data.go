@@ -51,8 +51,13 @@ const maxSocketPath = 100
 
 // socket is where agents dial; a folder with a long name gets a short one below
 // the temporary folder, the same at each start.
-func (f folder) socket() (string, error) {
-	path := filepath.Join(string(f), "control.sock")
+func (f folder) socket() (string, error) { return f.socketNamed("control.sock") }
+
+// consoleSocket is where the operator's commands ask.
+func (f folder) consoleSocket() (string, error) { return f.socketNamed("console.sock") }
+
+func (f folder) socketNamed(name string) (string, error) {
+	path := filepath.Join(string(f), name)
 	if len(path) <= maxSocketPath {
 		return path, nil
 	}
@@ -61,7 +66,7 @@ func (f folder) socket() (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make the socket's folder: %w", err)
 	}
-	return filepath.Join(dir, "control.sock"), nil
+	return filepath.Join(dir, name), nil
 }
 
 // secret is the key with which session tokens and links are signed.

@@ -27,6 +27,8 @@ type cli struct {
 	Reset   resetCmd   `cmd:"" help:"Stop the server and empty its data folder."`
 	Env     envCmd     `cmd:"" help:"Print the environment an AWS client needs: eval \"$(lamina env)\"."`
 	Exec    execCmd    `cmd:"" help:"Run a command against the server: lamina exec -- terraform apply."`
+	Explain explainCmd `cmd:"" help:"Say why a function version or a capacity provider is as it is, and what would change it."`
+	Outage  outageCmd  `cmd:"" help:"Make zones or instance types unavailable on purpose; a zone's instances end with it."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine offers, and how to get what is missing."`
 	Agent   agentCmd   `cmd:"" hidden:"" help:"Run as the agent of one instance; the server starts it."`
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -24,6 +24,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/fleet"
 	"github.com/lamina-dev/lamina/internal/fleet/catalogue"
 	"github.com/lamina-dev/lamina/internal/fleet/driver"
+	"github.com/lamina-dev/lamina/internal/fleet/driver/outage"
 	"github.com/lamina-dev/lamina/internal/fleet/driver/process"
 	"github.com/lamina-dev/lamina/internal/iam"
 	"github.com/lamina-dev/lamina/internal/network"
@@ -67,7 +68,10 @@ type server struct {
 	fleet      *fleet.Fleet
 	controller *controller.Controller
 	socket     net.Listener
-	handler    http.Handler
+	outages    *outage.Driver
+
+	consoleSocket net.Listener
+	handler       http.Handler
 }
 
 // newServer opens the data folder and builds every part; nothing runs yet.
@@ -123,6 +127,10 @@ func (s *server) build() error {
 	if err != nil {
 		return err
 	}
+	s.outages = outage.New(machines)
+	if err := s.listenConsole(); err != nil {
+		return err
+	}
 	path, err := f.socket()
 	if err != nil {
 		return err
@@ -135,7 +143,7 @@ func (s *server) build() error {
 	}
 	s.fleet = fleet.New(fleet.Config{
 		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
-		Driver: machines, Settings: s.cfg.settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
+		Driver: s.outages, Settings: s.cfg.settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
 		Logs: logSink{s.ingester}, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
 	})
 	s.controller = controller.New(controller.Config{
@@ -185,6 +193,7 @@ func (s *server) run(ctx context.Context, ready func(context.Context) error) err
 	g.Go(func() error { return s.ingester.Run(ctx) })
 	g.Go(func() error { return s.fleet.Run(ctx, s.socket) })
 	g.Go(func() error { return s.controller.Run(ctx) })
+	g.Go(func() error { return s.serveConsole(ctx) })
 	g.Go(func() error {
 		settled, cancel := context.WithTimeout(ctx, restoreLimit)
 		defer cancel()
@@ -201,8 +210,10 @@ func (s *server) run(ctx context.Context, ready func(context.Context) error) err
 const restoreLimit = 15 * time.Second
 
 func (s *server) close() {
-	if s.socket != nil {
-		s.socket.Close()
+	for _, l := range []net.Listener{s.socket, s.consoleSocket} {
+		if l != nil {
+			l.Close()
+		}
 	}
 	if err := s.view.Close(); err != nil {
 		s.cfg.log.Warn("close the view", "error", err)

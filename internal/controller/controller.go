@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/lamina-dev/lamina"
@@ -66,7 +67,8 @@ const (
 	hiddenEmptyGrace = time.Minute            // of the hidden fleet
 	roleGrace        = 10 * time.Second       // a new operator role may take so long to take effect (DESIGN.md 20)
 	drainGrace       = 15 * time.Second       // past the function's timeout, after which a draining environment is struck off; its agent ends it one second past the timeout, this is for agents that can't (chosen)
-	launchMemory     = time.Minute            // for which a failed launch is not repeated in its zone and type while others do (chosen)
+	launchMemory     = 10 * time.Minute       // for which failed launches are remembered (chosen)
+	launchAgain      = 5 * time.Second        // after which a version that serves tries a failed zone and type again (chosen)
 	endingPatience   = 2 * time.Minute        // for which a new version waits for the capacity that ending instances still hold (chosen)
 	pictureAge       = 250 * time.Millisecond // a picture of that age is taken anew for the next provider (chosen)
 	roundLimit       = 5 * time.Second        // for all commits of one round (chosen)
@@ -86,14 +88,19 @@ type Controller struct {
 	scaling   map[string]*scaling       // by version key
 	wake      time.Time                 // the next round is due then at the latest
 	rounds    chan struct{}             // receives after each round, when somebody listens
+
+	drawn    map[string]Picture                 // of this round, by version key
+	pictures atomic.Pointer[map[string]Picture] // of the last round, for others
 }
 
 // New makes a controller.
 func New(cfg Config) *Controller {
-	return &Controller{
+	c := &Controller{
 		cfg: cfg, failures: map[string]*failure{}, launches: map[string][]failedLaunch{}, draining: map[string]time.Time{}, emptyFrom: map[string]time.Time{},
 		routed: map[string]string{}, scaling: map[string]*scaling{}, rounds: make(chan struct{}),
 	}
+	c.pictures.Store(&map[string]Picture{})
+	return c
 }
 
 // Run works until ctx ends.
@@ -178,6 +185,8 @@ func (c *Controller) due(t time.Time) {
 func (c *Controller) round(ctx context.Context) {
 	bounded, cancel := context.WithTimeoutCause(ctx, roundLimit, errSlowStore)
 	defer cancel()
+	c.drawn = map[string]Picture{}
+	defer func() { c.pictures.Store(new(c.drawn)) }()
 	r := c.load()
 	c.launchFailures(r)
 	for _, g := range r.groups {

@@ -42,11 +42,16 @@ func (c *Controller) launchFailures(r *round) {
 }
 
 // failedLaunches are those that count for a version: a new publish tries anew
-// what failed before it.
+// what failed before it, and fails when nothing is left to try; a version that
+// serves goes on trying.
 func (c *Controller) failedLaunches(p lamina.CapacityProvider, v lamina.Version, bringingUp bool) []scheduler.Failure {
 	var out []scheduler.Failure
 	for _, l := range c.launches[p.Key()] {
-		if !bringingUp || !l.at.Before(v.LastModified) {
+		counts := c.cfg.Clock().Sub(l.at) < launchAgain
+		if bringingUp {
+			counts = !l.at.Before(v.LastModified)
+		}
+		if counts {
 			out = append(out, l.Failure)
 		}
 	}

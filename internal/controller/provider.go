@@ -62,6 +62,7 @@ func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.V
 	if o.start > 0 && c.rested(key) {
 		err = c.start(ctx, r, c.home(r, g, v, &o), v, &o)
 	}
+	c.picture(g, &s, &o)
 	c.route(key, o.status.Serving, s.envs, o.drain)
 	for _, e := range s.envs {
 		if o.drain[e.spec.ID] {
@@ -147,12 +148,20 @@ func (c *Controller) rested(key string) bool {
 	if f == nil || f.count < 2 {
 		return true
 	}
-	until := f.at.Add(min(maxBackoff, 100*time.Millisecond<<min(f.count, 16)))
+	until := f.rest()
 	if c.cfg.Clock().Before(until) {
 		c.due(until)
 		return false
 	}
 	return true
+}
+
+// rest is when the pause after a failing environment ends.
+func (f *failure) rest() time.Time {
+	if f.count < 2 {
+		return f.at
+	}
+	return f.at.Add(min(maxBackoff, 100*time.Millisecond<<min(f.count, 16)))
 }
 
 // route installs the ready environments of the serving generation.

@@ -40,6 +40,9 @@ func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Ver
 			d.Launch, d.Refusal = nil, refusal
 		}
 	}
+	if m := c.scaling[v.Key()]; m != nil {
+		m.refusal = d.Refusal
+	}
 	switch {
 	case d.Refusal == nil:
 	case bringingUp && d.Refusal == errNotYet:
@@ -59,6 +62,9 @@ func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Ver
 	}
 	for _, l := range d.Launch {
 		if refusal, err := c.launch(ctx, r, g, v, o, l); err != nil || refusal != nil {
+			if m := c.scaling[v.Key()]; m != nil {
+				m.refusal = refusal
+			}
 			return errors.Join(err, c.refused(v, o, refusal, bringingUp))
 		}
 	}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/console"
+	"github.com/lamina-dev/lamina/internal/controller"
+	"github.com/lamina-dev/lamina/internal/fleet"
+	"github.com/lamina-dev/lamina/internal/iam"
+	"github.com/lamina-dev/lamina/internal/store/tables"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// listenConsole opens the console's socket, for the folder's owner alone.
+func (s *server) listenConsole() error {
+	path, err := s.cfg.folder.consoleSocket()
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(path); err != nil { // the store's lock says that nobody else serves it
+		return fmt.Errorf("remove the old console socket: %w", err)
+	}
+	if s.consoleSocket, err = net.Listen("unix", path); err != nil {
+		return fmt.Errorf("listen for the console: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return fmt.Errorf("keep the console to its owner: %w", err)
+	}
+	return nil
+}
+
+// serveConsole answers the operator until ctx ends.
+func (s *server) serveConsole(ctx context.Context) error {
+	web := &http.Server{Handler: s.console(), ReadHeaderTimeout: headerLimit, ReadTimeout: headAndBody}
+	defer context.AfterFunc(ctx, func() { web.Close() })()
+	if err := web.Serve(s.consoleSocket); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the console: %w", err)
+	}
+	return nil
+}
+
+func (s *server) console() http.Handler {
+	c := console.Console{
+		Explainer: explainer{s.controller, s.fleet, s.lambda, s.fleetRows},
+		Outages:   s.outages,
+		Fleet:     zones{s.fleet},
+	}
+	return c.Handler()
+}
+
+// explainer is the region as the console asks about it.
+type explainer struct {
+	controller  *controller.Controller
+	fleet       *fleet.Fleet
+	lambda      tables.Lambda
+	allocations tables.Fleet
+}
+
+// Explain implements console.Explainer.
+func (e explainer) Explain(region, name string) (console.Report, error) {
+	scope := lamina.Scope{Account: iam.DefaultAccount, Region: region}
+	if p, ok := e.lambda.Providers.Get(lamina.Key(scope.Account, region, name)); ok {
+		return e.provider(p.Value), nil
+	}
+	function, qualifier, named := strings.Cut(name, ":")
+	if !named {
+		qualifier = lamina.LatestPublished
+	}
+	v, ok := e.lambda.Versions.Get(lamina.VersionKey(scope, function, qualifier))
+	if !ok {
+		return console.Report{}, fmt.Errorf("there is no version %s:%s and no capacity provider %s in %s; name the region with --region", function, qualifier, name, region)
+	}
+	return e.version(v.Value), nil
+}
+
+func (e explainer) version(v lamina.Version) console.Report {
+	status, _ := e.lambda.VersionStatus.Get(v.Key())
+	r := console.Report{Name: v.Function + ":" + v.Qualifier, State: status.Value.State}
+	if p, ok := e.controller.Picture(v.Key()); ok {
+		r.Findings = controller.Explain(p)
+	}
+	return r
+}
+
+func (e explainer) provider(p lamina.CapacityProvider) console.Report {
+	status, _ := e.lambda.ProviderStatus.Get(p.Key())
+	used, _ := e.allocations.Allocations.Get(p.Key())
+	r := console.Report{Name: p.Name, State: status.Value.State, VCPUs: used.Value.VCPUs, MaxVCPUs: p.MaxVCPU()}
+	for _, m := range e.fleet.Members() {
+		if m.ProviderKey() == p.Key() {
+			r.Instances = append(r.Instances, console.Instance{ID: m.ID, Type: m.Type, Zone: m.Zone, State: memberState(m), Environments: living(m)})
+		}
+	}
+	for row := range e.lambda.Versions.All() {
+		if c := row.Value.Config.Capacity; c != nil && c.ProviderARN == p.ARN() {
+			r.Versions = append(r.Versions, e.version(row.Value))
+		}
+	}
+	return r
+}
+
+func memberState(m fleet.Member) string {
+	switch {
+	case m.Ending:
+		return "shutting-down"
+	case !m.Joined:
+		return "pending"
+	case !m.Connected:
+		return "not-heard-of"
+	}
+	return "running"
+}
+
+func living(m fleet.Member) int {
+	n := 0
+	for _, e := range m.Environments {
+		if e.State != wire.EnvironmentEnded {
+			n++
+		}
+	}
+	return n
+}
+
+// zones ends what a lost zone takes with it.
+type zones struct{ fleet *fleet.Fleet }
+
+// LoseZone implements console.Fleet.
+func (z zones) LoseZone(zone string) int {
+	n := 0
+	for id, m := range z.fleet.Members() {
+		if m.Zone == zone && !m.Ending {
+			z.fleet.End(id, "its zone was lost", 0)
+			n++
+		}
+	}
+	return n
+}
