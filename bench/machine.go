@@ -13,12 +13,14 @@ type machine struct {
 	System string `json:"system"`
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
+	Load   string `json:"load"` // the load average as the run begins: what others do here
 }
 
 func thisMachine() machine {
 	return machine{
 		CPU: cpuName(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Kernel: strings.TrimSpace(readFile("/proc/sys/kernel/osrelease")), Go: runtime.Version(),
+		Load: strings.TrimSpace(readFile("/proc/loadavg")),
 	}
 }
 
