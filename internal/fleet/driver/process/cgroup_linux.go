@@ -91,6 +91,7 @@ func (d *Driver) makeGroup(spec driver.Spec) string {
 		}
 		made = true
 		h.limit(dir, spec)
+		h.weighParent(filepath.Join(h.root, d.cfg.CgroupParent))
 	}
 	if !made {
 		return ""
@@ -127,6 +128,26 @@ func (h hierarchy) make(parent, dir string) error {
 func (h hierarchy) delegate(dir string) {
 	for _, c := range []string{"cpu", "memory", "pids"} {
 		write(dir, "cgroup.subtree_control", "+"+c)
+	}
+}
+
+// weighParent gives the group of all instances their sum. Left at its default it
+// would weigh as much as one single process of the machine, the server among
+// them, however many instances there are.
+func (h hierarchy) weighParent(parent string) {
+	file, most := "cpu.shares", 262144
+	if h.unified {
+		file, most = "cpu.weight", 10000
+	}
+	sum := 0
+	instances, _ := filepath.Glob(filepath.Join(parent, "*", file)) // the pattern is well-formed
+	for _, name := range instances {
+		raw, _ := os.ReadFile(name) // an instance that has just ended weighs nothing
+		n, _ := strconv.Atoi(strings.TrimSpace(string(raw)))
+		sum += n
+	}
+	if sum > 0 {
+		write(parent, file, strconv.Itoa(min(sum, most)))
 	}
 }
 
