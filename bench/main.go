@@ -124,12 +124,17 @@ func run(ctx context.Context, s settings) (err error) {
 	return nil
 }
 
-// newBench builds what is measured.
-func newBench(ctx context.Context, s settings) (*bench, error) {
+// newBench builds what is measured, in a folder of its own.
+func newBench(ctx context.Context, s settings) (_ *bench, err error) {
 	dir, err := os.MkdirTemp("", "lamina-bench-")
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
 	b := &bench{settings: s, ctx: ctx, dir: dir, bootstrap: filepath.Join(dir, "bootstrap"), payload: event(s.payload)}
 	if err := os.Chmod(dir, 0o755); err != nil { // functions run as a user of their own
 		return nil, err
