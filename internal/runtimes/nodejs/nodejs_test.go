@@ -769,3 +769,46 @@ func TestFastStart(t *testing.T) {
 	}
 	t.Logf("3 environments ready after %v, all 192 slots after %v", first, time.Since(begin))
 }
+
+// Handlers that keep their thread busy are spread over the threads, from the first calls on.
+func TestFirstCallsAreSpreadOverThreads(t *testing.T) {
+	const slots, workers = 64, 8
+	f := run(t, `
+import { threadId } from "node:worker_threads";
+export const handler = () => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  return threadId;
+};
+`, options{slots: slots}).ready().idle(slots)
+	var mu sync.Mutex
+	threads := map[string]int{}
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			res := f.invoke(`{}`)
+			mu.Lock()
+			defer mu.Unlock()
+			threads[string(res.Body)]++
+		})
+	}
+	wg.Wait()
+	t.Logf("calls per thread: %v", threads)
+	if len(threads) < workers/2 {
+		t.Errorf("%d calls at once went to %d of %d threads", workers, len(threads), workers)
+	}
+}
+
+// A worker that dies while the others still start gets its second chance when one of them is ready.
+func TestDeathDuringInit(t *testing.T) {
+	f := run(t, `
+import { threadId } from "node:worker_threads";
+if (threadId === 1) process.exit(3);
+await new Promise((resolve) => setTimeout(resolve, 1000));
+export const handler = async () => threadId;
+`, options{slots: 4, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}}).ready().idle(4)
+	if res := f.invoke(`{}`); res.Status != runtimeapi.StatusOK {
+		t.Errorf("%+v", res)
+	}
+	f = run(t, `process.exit(3);`, options{slots: 4})
+	f.ended(1)
+}

@@ -1,5 +1,5 @@
-// The main thread of many workers: reports the invocations of one that died, and
-// puts another in its place.
+// The main thread of many workers: opens their slots, reports the invocations of
+// one that died, and puts another in its place.
 
 import { Worker } from "node:worker_threads";
 
@@ -9,9 +9,11 @@ import { newLock, patchStreams, shareLock } from "./output.mjs";
 import { heapMB, slots, workerCount } from "./settings.mjs";
 import { newSlots, Slots } from "./slots.mjs";
 
-// How long a worker that fails to start is given before the next try (chosen).
+// How long a worker that fails to start is given before the next try, and how
+// long those that are ready wait for the others (chosen).
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5000;
+const PATIENCE_MS = 1000;
 
 /** Starts the workers and stays with them; script is what each runs. */
 export function supervise(script) {
@@ -22,17 +24,58 @@ export function supervise(script) {
   process.on("SIGTERM", () => process.exit(143));
   const memory = newSlots(slots);
   const count = workerCount();
-  const crew = { everReady: false, living: 0 };
+  const crew = new Crew();
   for (let i = 0, first = 0; i < count; i++) {
     const size = Math.floor(slots / count) + (i < slots % count ? 1 : 0);
-    new Place(script, crew, { lock, slots: memory, first, count: size }).start();
+    crew.places.push(new Place(script, crew, { lock, slots: memory, first, count: size }));
     first += size;
+  }
+  for (const place of crew.places) place.start();
+}
+
+/** All workers together. */
+class Crew {
+  places = [];
+  everReady = false;
+  #open = false;
+
+  /** A worker has its handler and polls for its first slot. */
+  joined(place) {
+    if (!this.everReady) this.#firstJoined();
+    if (this.#open) place.openAll();
+    else this.settled();
+  }
+
+  #firstJoined() {
+    this.everReady = true;
+    setTimeout(() => this.#openInRounds(), PATIENCE_MS).unref();
+    for (const other of this.places) if (!other.alive) other.start(); // what failed may be tried again
+  }
+
+  /** A worker has joined, or will not soon. */
+  settled() {
+    if (this.everReady && this.places.every((place) => place.ready || !place.alive)) this.#openInRounds();
+  }
+
+  // An event goes to the poll that has waited longest. In rounds, with one poll of
+  // each worker, events go round the workers; else the first would get the first
+  // events all, and a handler that keeps its thread busy would hold up the rest.
+  async #openInRounds() {
+    if (this.#open) return;
+    this.#open = true;
+    const ready = this.places.filter((place) => place.ready);
+    const most = Math.max(...ready.map((place) => place.share.count));
+    for (let i = 1; i < most; i++) await Promise.all(ready.map((place) => place.openOne()));
   }
 }
 
 /** One worker's place, and whoever fills it. */
 class Place {
+  alive = false;
+  ready = false;
   #failures = 0;
+  #opened = 0;
+  #polling = null; // resolves what waits for a slot to open
 
   constructor(script, crew, share) {
     Object.assign(this, { script, crew, share });
@@ -40,37 +83,51 @@ class Place {
   }
 
   start() {
-    this.crew.living++;
-    this.ready = false;
-    this.uncaught = null;
-    const worker = new Worker(this.script, { workerData: this.share, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: heapMB } });
-    worker.on("message", (message) => this.#hear(message));
-    worker.on("error", (error) => (this.error = error));
-    worker.on("exit", (code) => this.#replace(code));
+    this.alive = true;
+    this.#opened = 1; // opens by itself
+    this.uncaught = this.error = null;
+    this.worker = new Worker(this.script, { workerData: this.share, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: heapMB } });
+    this.worker.on("message", (message) => this.#hear(message));
+    this.worker.on("error", (error) => (this.error = error));
+    this.worker.on("exit", (code) => this.#replace(code));
+  }
+
+  /** Lets the worker poll for one slot more; resolves when it does, or can't. */
+  async openOne() {
+    if (!this.ready || this.#opened >= this.share.count) return;
+    this.#opened++;
+    this.worker.postMessage("open");
+    await new Promise((resolve) => (this.#polling = resolve));
+  }
+
+  openAll() {
+    for (; this.#opened < this.share.count; this.#opened++) this.worker.postMessage("open");
   }
 
   #hear(message) {
-    if (message?.ready) {
-      this.ready = this.crew.everReady = true;
-      this.#failures = 0;
-    }
     if (message?.uncaught) this.uncaught = message;
+    if (!message?.polling) return;
+    this.#polling?.();
+    if (this.ready) return;
+    this.ready = true;
+    this.#failures = 0;
+    this.crew.joined(this);
   }
 
   async #replace(code) {
-    this.crew.living--;
-    const { uncaught, error } = this;
-    this.error = null;
+    const { uncaught, error, ready } = this;
+    this.alive = this.ready = false;
+    this.#polling?.();
     if (uncaught) logFor(uncaught.requestId, uncaught.uncaught);
     else if (error) logFor("", { errorType: error.code ?? error.name, errorMessage: error.message });
-    const reports = this.running.takeRunning().map((id) => report(id, code));
-    if (!this.ready) {
+    if (!ready) {
       this.#failures++;
       // Nobody has ever come up: init has failed.
-      if (!this.crew.everReady && this.crew.living === 0) process.exit(1);
-      if (!this.crew.everReady) return;
+      if (!this.crew.everReady && !this.crew.places.some((place) => place.alive)) process.exit(1);
+      this.crew.settled();
     }
-    await Promise.all(reports);
+    await Promise.all(this.running.takeRunning().map((id) => report(id, code)));
+    if (!this.crew.everReady) return;
     const delay = this.#failures > 0 ? Math.min(FIRST_DELAY_MS * 2 ** (this.#failures - 1), MAX_DELAY_MS) : 0;
     setTimeout(() => this.start(), delay);
   }

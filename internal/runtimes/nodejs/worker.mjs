@@ -33,8 +33,8 @@ export async function work(share) {
     endOnSignal();
   }
   delete env.LAMINA_VCPUS;
-  const all = [];
-  if (callbacks) endOnUncaught((error) => (all.length > 0 ? all[0].reportUncaught(error) : initFailed(error)));
+  const slots = [];
+  if (callbacks) endOnUncaught((error) => (slots.length > 0 ? slots[0].reportUncaught(error) : initFailed(error)));
   let fn;
   try {
     fn = await loadHandler(env.LAMBDA_TASK_ROOT, env._HANDLER);
@@ -44,11 +44,15 @@ export async function work(share) {
     process.exit(1);
   }
   finishOutput();
-  parentPort?.postMessage({ ready: true });
-  const slots = share && new Slots(share.slots, share.first, share.count);
-  for (let i = 0; i < (share?.count ?? 1); i++) all.push(new Slot(fn, slots, i));
-  await Promise.all(all.map((slot) => slot.run()));
-  process.exit(1); // the environment is being torn down, or gets a new worker
+  const running = share && new Slots(share.slots, share.first, share.count);
+  const open = async () => {
+    const slot = new Slot(fn, running, slots.length);
+    slots.push(slot);
+    await slot.run(() => parentPort?.postMessage({ polling: true }));
+    process.exit(1); // the environment is being torn down, or gets a new worker
+  };
+  parentPort?.on("message", open); // the main thread opens the other slots
+  await open();
 }
 
 async function initFailed(error) {
@@ -75,19 +79,20 @@ function tellUncaught() {
 
 /** One event at a time, on a connection of its own. */
 class Slot {
-  constructor(fn, slots, index) {
-    Object.assign(this, { fn, slots, index });
+  constructor(fn, running, index) {
+    Object.assign(this, { fn, running, index });
     this.connection = null;
   }
 
-  /** Runs events until the Runtime API can't be reached any more. */
-  async run() {
+  /** Runs events until the Runtime API can't be reached any more; polling is called at the first poll. */
+  async run(polling) {
     for (let failures = 0; failures <= RETRIES; failures++) {
       if (failures > 1) await new Promise((resolve) => setTimeout(resolve, FIRST_DELAY_MS << failures));
       try {
         this.connection = new Connection();
         await this.connection.open();
-        this.connection.write(NEXT);
+        this.connection.write(NEXT, polling);
+        polling = undefined;
         for (;;) {
           await this.#one();
           failures = 0;
@@ -105,7 +110,7 @@ class Slot {
       this.connection.close();
       throw new Disconnected(`a poll was answered ${event.status}`);
     }
-    this.slots?.begin(this.index, event.requestId);
+    this.running?.begin(this.index, event.requestId);
     if (!managed) this.#enter(event);
     const answer = await this.#answer(event);
     if (!managed) this.#leave();
@@ -116,7 +121,7 @@ class Slot {
         console.error(`RequestId: ${event.requestId} the Runtime API answered ${reply.status}: ${reply.text().trim()}`);
       }
     } finally {
-      this.slots?.end(this.index);
+      this.running?.end(this.index);
     }
   }
 
