@@ -9,10 +9,12 @@ import { newLock, patchStreams, shareLock } from "./output.mjs";
 import { heapMB, slots, workerCount } from "./settings.mjs";
 import { newSlots, Slots } from "./slots.mjs";
 
-// How long a worker that fails to start is given before the next try, and how
-// long those that are ready wait for the others (chosen).
+// The place of a worker whose life was brief, or who failed to start, stays empty
+// for a while, longer each time (chosen).
+const BRIEF_MS = 1000;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5000;
+// How long workers that are ready wait for the others (chosen).
 const PATIENCE_MS = 1000;
 
 /** Starts the workers and stays with them; script is what each runs. */
@@ -39,7 +41,7 @@ class Crew {
   everReady = false;
   #open = false;
 
-  /** A worker has its handler and polls for its first slot. */
+  /** A worker has its handler. */
   joined(place) {
     if (!this.everReady) this.#firstJoined();
     if (this.#open) place.openAll();
@@ -57,6 +59,8 @@ class Crew {
     if (this.everReady && this.places.every((place) => place.ready || !place.alive)) this.#openInRounds();
   }
 
+  // The first poll makes the environment ready, so none comes before all workers
+  // can take events, or those that still can't have had their time.
   // An event goes to the poll that has waited longest. In rounds, with one poll of
   // each worker, events go round the workers; else the first would get the first
   // events all, and a handler that keeps its thread busy would hold up the rest.
@@ -65,7 +69,7 @@ class Crew {
     this.#open = true;
     const ready = this.places.filter((place) => place.ready);
     const most = Math.max(...ready.map((place) => place.share.count));
-    for (let i = 1; i < most; i++) await Promise.all(ready.map((place) => place.openOne()));
+    for (let i = 0; i < most; i++) await Promise.all(ready.map((place) => place.openOne()));
   }
 }
 
@@ -73,7 +77,8 @@ class Crew {
 class Place {
   alive = false;
   ready = false;
-  #failures = 0;
+  #brief = 0; // lives one after the other
+  #started = 0;
   #opened = 0;
   #polling = null; // resolves what waits for a slot to open
 
@@ -84,7 +89,8 @@ class Place {
 
   start() {
     this.alive = true;
-    this.#opened = 1; // opens by itself
+    this.#started = performance.now();
+    this.#opened = 0;
     this.uncaught = this.error = null;
     this.worker = new Worker(this.script, { workerData: this.share, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: heapMB } });
     this.worker.on("message", (message) => this.#hear(message));
@@ -106,11 +112,9 @@ class Place {
 
   #hear(message) {
     if (message?.uncaught) this.uncaught = message;
-    if (!message?.polling) return;
-    this.#polling?.();
-    if (this.ready) return;
+    if (message?.polling) this.#polling?.();
+    if (!message?.ready) return;
     this.ready = true;
-    this.#failures = 0;
     this.crew.joined(this);
   }
 
@@ -121,14 +125,14 @@ class Place {
     if (uncaught) logFor(uncaught.requestId, uncaught.uncaught);
     else if (error) logFor("", { errorType: error.code ?? error.name, errorMessage: error.message });
     if (!ready) {
-      this.#failures++;
       // Nobody has ever come up: init has failed.
       if (!this.crew.everReady && !this.crew.places.some((place) => place.alive)) process.exit(1);
       this.crew.settled();
     }
     await Promise.all(this.running.takeRunning().map((id) => report(id, code)));
     if (!this.crew.everReady) return;
-    const delay = this.#failures > 0 ? Math.min(FIRST_DELAY_MS * 2 ** (this.#failures - 1), MAX_DELAY_MS) : 0;
+    this.#brief = performance.now() - this.#started < BRIEF_MS || !ready ? this.#brief + 1 : 0;
+    const delay = this.#brief > 0 ? Math.min(FIRST_DELAY_MS * 2 ** (this.#brief - 1), MAX_DELAY_MS) : 0;
     setTimeout(() => this.start(), delay);
   }
 }

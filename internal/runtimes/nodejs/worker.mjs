@@ -51,8 +51,12 @@ export async function work(share) {
     await slot.run(() => parentPort?.postMessage({ polling: true }));
     process.exit(1); // the environment is being torn down, or gets a new worker
   };
-  parentPort?.on("message", open); // the main thread opens the other slots
-  await open();
+  if (share) {
+    parentPort.on("message", open);
+    parentPort.postMessage({ ready: true });
+  } else {
+    await open();
+  }
 }
 
 async function initFailed(error) {
