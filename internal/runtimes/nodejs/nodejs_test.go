@@ -770,9 +770,23 @@ func TestFastStart(t *testing.T) {
 	t.Logf("3 environments ready after %v, all 192 slots after %v", first, time.Since(begin))
 }
 
-// Handlers that keep their thread busy are spread over the threads, from the first calls on.
+// Handlers that keep their thread busy are spread over the threads, from the first calls on. Other
+// work on the machine may spoil the order in which polls arrive, so there are three tries.
 func TestFirstCallsAreSpreadOverThreads(t *testing.T) {
-	const slots, workers = 64, 8
+	const workers = 8
+	for range 3 {
+		threads := firstCalls(t, workers)
+		t.Logf("calls per thread: %v", threads)
+		if len(threads) >= workers/2 {
+			return
+		}
+	}
+	t.Errorf("%d calls at once never went to even %d threads", workers, workers/2)
+}
+
+// firstCalls makes n calls at once in a new environment and counts them by thread.
+func firstCalls(t *testing.T, n int) map[string]int {
+	const slots = 64
 	f := run(t, `
 import { threadId } from "node:worker_threads";
 export const handler = () => {
@@ -783,7 +797,7 @@ export const handler = () => {
 	var mu sync.Mutex
 	threads := map[string]int{}
 	var wg sync.WaitGroup
-	for range workers {
+	for range n {
 		wg.Go(func() {
 			res := f.invoke(`{}`)
 			mu.Lock()
@@ -792,10 +806,7 @@ export const handler = () => {
 		})
 	}
 	wg.Wait()
-	t.Logf("calls per thread: %v", threads)
-	if len(threads) < workers/2 {
-		t.Errorf("%d calls at once went to %d of %d threads", workers, len(threads), workers)
-	}
+	return threads
 }
 
 // A worker that dies while the others still start gets its second chance when one of them is ready.

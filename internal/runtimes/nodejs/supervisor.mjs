@@ -15,7 +15,10 @@ const BRIEF_MS = 1000;
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 5000;
 // How long workers that are ready wait for the others (chosen).
-const PATIENCE_MS = 1000;
+const PATIENCE_MS = 10_000;
+// Rounds in which slots open, and how long each may last; the rest opens at once (chosen).
+const ROUNDS = 8;
+const ROUND_MS = 20;
 
 /** Starts the workers and stays with them; script is what each runs. */
 export function supervise(script) {
@@ -44,7 +47,7 @@ class Crew {
   /** A worker has its handler. */
   joined(place) {
     if (!this.everReady) this.#firstJoined();
-    if (this.#open) place.openAll();
+    if (this.#open) place.open();
     else this.settled();
   }
 
@@ -67,9 +70,11 @@ class Crew {
   async #openInRounds() {
     if (this.#open) return;
     this.#open = true;
-    const ready = this.places.filter((place) => place.ready);
-    const most = Math.max(...ready.map((place) => place.share.count));
-    for (let i = 0; i < most; i++) await Promise.all(ready.map((place) => place.openOne()));
+    for (let round = 0; round < ROUNDS; round++) {
+      const polling = Promise.all(this.places.map((place) => place.open(1)));
+      await Promise.race([polling, new Promise((resolve) => setTimeout(resolve, ROUND_MS))]);
+    }
+    for (const place of this.places) place.open();
   }
 }
 
@@ -80,7 +85,7 @@ class Place {
   #brief = 0; // lives one after the other
   #started = 0;
   #opened = 0;
-  #polling = null; // resolves what waits for a slot to open
+  #polls = null; // resolves what open gave
 
   constructor(script, crew, share) {
     Object.assign(this, { script, crew, share });
@@ -98,21 +103,17 @@ class Place {
     this.worker.on("exit", (code) => this.#replace(code));
   }
 
-  /** Lets the worker poll for one slot more; resolves when it does, or can't. */
-  async openOne() {
-    if (!this.ready || this.#opened >= this.share.count) return;
-    this.#opened++;
-    this.worker.postMessage("open");
-    await new Promise((resolve) => (this.#polling = resolve));
-  }
-
-  openAll() {
-    for (; this.#opened < this.share.count; this.#opened++) this.worker.postMessage("open");
+  /** Lets a worker that is ready poll for so many slots more, or for all; resolves when it does. */
+  open(count = this.share.count) {
+    const upTo = this.ready ? Math.min(this.#opened + count, this.share.count) : 0;
+    if (this.#opened >= upTo) return undefined;
+    for (; this.#opened < upTo; this.#opened++) this.worker.postMessage("open");
+    return new Promise((resolve) => (this.#polls = resolve));
   }
 
   #hear(message) {
     if (message?.uncaught) this.uncaught = message;
-    if (message?.polling) this.#polling?.();
+    if (message?.polls) this.#polls?.();
     if (!message?.ready) return;
     this.ready = true;
     this.crew.joined(this);
@@ -121,7 +122,6 @@ class Place {
   async #replace(code) {
     const { uncaught, error, ready } = this;
     this.alive = this.ready = false;
-    this.#polling?.();
     if (uncaught) logFor(uncaught.requestId, uncaught.uncaught);
     else if (error) logFor("", { errorType: error.code ?? error.name, errorMessage: error.message });
     if (!ready) {

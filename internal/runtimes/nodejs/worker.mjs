@@ -48,7 +48,7 @@ export async function work(share) {
   const open = async () => {
     const slot = new Slot(fn, running, slots.length);
     slots.push(slot);
-    await slot.run(() => parentPort?.postMessage({ polling: true }));
+    await slot.run(() => parentPort?.postMessage({ polls: true }));
     process.exit(1); // the environment is being torn down, or gets a new worker
   };
   if (share) {
@@ -88,15 +88,15 @@ class Slot {
     this.connection = null;
   }
 
-  /** Runs events until the Runtime API can't be reached any more; polling is called at the first poll. */
-  async run(polling) {
+  /** Runs events until the Runtime API can't be reached any more; polls is called at the first poll. */
+  async run(polls) {
     for (let failures = 0; failures <= RETRIES; failures++) {
       if (failures > 1) await new Promise((resolve) => setTimeout(resolve, FIRST_DELAY_MS << failures));
       try {
         this.connection = new Connection();
         await this.connection.open();
-        this.connection.write(NEXT, polling);
-        polling = undefined;
+        this.connection.write(NEXT, polls);
+        polls = undefined;
         for (;;) {
           await this.#one();
           failures = 0;
