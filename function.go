@@ -70,9 +70,26 @@ func (c FunctionConfig) MilliVCPU() int64 {
 }
 
 // InitTimeout is how long initialisation may take: max(130 s, function timeout),
-// at most 900 s (runtime-api.md 1.6).
+// at most 900 s (runtime-api.md 1.6); of an ordinary function 10 s, after which
+// it starts anew within its first invocation's time (AWS: "lambda-runtime-environment").
 func (c FunctionConfig) InitTimeout() time.Duration {
+	if !c.Managed() {
+		return 10 * time.Second
+	}
 	return time.Duration(min(900, max(130, int64(c.TimeoutSec)))) * time.Second
+}
+
+// launchAllowance is how long a cold start may wait for a host (chosen).
+const launchAllowance = time.Minute
+
+// ColdStart is how long an invocation waits for an environment: for a host, for
+// the init phase and for a second one within the function's timeout. Managed
+// functions start none on demand.
+func (c FunctionConfig) ColdStart() time.Duration {
+	if c.Managed() {
+		return 0
+	}
+	return launchAllowance + c.InitTimeout() + time.Duration(c.TimeoutSec)*time.Second
 }
 
 // Function is a function as its owner configured it: the $LATEST configuration

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -23,16 +25,16 @@ type invoker struct {
 func (i invoker) Invoke(ctx context.Context, r apilambda.InvokeRequest) (apilambda.InvokeResult, error) {
 	req := router.Request{
 		VersionKey: r.VersionKey, FunctionKey: r.FunctionKey, Reserved: r.Reserved, RequestID: r.RequestID, FunctionARN: r.FunctionARN, TraceID: r.TraceID,
-		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, Body: r.Payload,
+		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, Tail: r.Tail, Body: r.Payload,
 	}
-	if row, ok := i.lambda.Versions.Get(r.VersionKey); ok && !row.Value.Config.Managed() {
-		req.ColdStart = row.Value.Config.InitTimeout()
+	if row, ok := i.lambda.Versions.Get(r.VersionKey); ok {
+		req.ColdStart = row.Value.Config.ColdStart()
 	}
 	res, err := i.router.Invoke(ctx, req)
 	if err != nil {
 		return apilambda.InvokeResult{}, err
 	}
-	out := apilambda.InvokeResult{Payload: res.Body, ContentType: res.ContentType}
+	out := apilambda.InvokeResult{Payload: res.Body, ContentType: res.ContentType, LogTail: []byte(res.LogTail)}
 	if res.FunctionError {
 		out.FunctionError = "Unhandled"
 	}
@@ -51,9 +53,12 @@ func withTrace(next http.Handler) http.Handler {
 	})
 }
 
+// traceID is the caller's trace, or a new one that nobody samples, as on AWS.
 func traceID(ctx context.Context) string {
-	id, _ := ctx.Value(traceKey{}).(string)
-	return id
+	if id, _ := ctx.Value(traceKey{}).(string); id != "" {
+		return id
+	}
+	return fmt.Sprintf("Root=1-%08x-%08x%016x;Parent=%016x;Sampled=0", uint32(time.Now().Unix()), rand.Uint32(), rand.Uint64(), rand.Uint64())
 }
 
 // codePath is where GetFunction's Code.Location points.

@@ -24,12 +24,13 @@ type environment struct {
 	a        *agent
 	spec     wire.EnvironmentSpec
 	logs     *logBuffer
-	api      *runtimeapi.Server
+	server   atomic.Pointer[runtimeapi.Server]
 	drain    func()        // ends it once its running invocations are done
 	kill     func()        // ends it at once
 	done     chan struct{} // nothing of it is left
 	assigned bool          // guarded by agent.mu
 	touched  atomic.Bool   // had an invocation since it was last measured
+	ordinary onDemand
 
 	mu       sync.Mutex
 	proc     sandbox.Process
@@ -42,25 +43,34 @@ type fault struct {
 	code      string // state reason code
 	errorType string // the runtime's or platform's own
 	text      string
+	init      bool // the runtime had started, and never polled
 }
 
 func newEnvironment(a *agent, spec wire.EnvironmentSpec) *environment {
-	return &environment{
+	e := &environment{
 		a:    a,
 		spec: spec,
 		logs: a.logs.buffer(spec),
 		done: make(chan struct{}),
-		api: runtimeapi.New(runtimeapi.Config{
-			FunctionARN:    spec.FunctionARN,
-			Timeout:        spec.Timeout,
-			MaxConcurrency: spec.Slots,
-		}),
 		status: wire.EnvironmentStatus{
 			ID: spec.ID, VersionKey: spec.VersionKey, Generation: spec.Generation,
 			State: wire.EnvironmentStarting, Slots: spec.Slots, StartedAt: time.Now(),
 		},
 	}
+	e.serveAnew()
+	return e
 }
+
+// serveAnew makes a Runtime API that has not seen a runtime yet.
+func (e *environment) serveAnew() {
+	e.server.Store(runtimeapi.New(runtimeapi.Config{
+		FunctionARN:    e.spec.FunctionARN,
+		Timeout:        e.spec.Timeout,
+		MaxConcurrency: e.spec.Slots,
+	}))
+}
+
+func (e *environment) api() *runtimeapi.Server { return e.server.Load() }
 
 // run is the environment's life, to its end. undrained ends with ctx, or before
 // it when the environment is drained.
@@ -80,6 +90,17 @@ func (e *environment) live(ctx, undrained context.Context) *fault {
 	}
 	defer release()
 	e.logs.platform(record{kind: initStart})
+	f := e.attempt(ctx, undrained, dir, task, phaseInit)
+	if f != nil && f.init && !e.spec.Managed {
+		e.serveAnew()
+		f = e.attempt(ctx, undrained, dir, task, phaseInvoke)
+	}
+	return f
+}
+
+// attempt starts the runtime and stays with it to its end.
+func (e *environment) attempt(ctx, undrained context.Context, dir, task string, p phase) *fault {
+	began := time.Now()
 	served, err := e.launch(undrained, dir, task)
 	if err != nil {
 		return e.unlessEnded(undrained, startFault(err))
@@ -87,10 +108,11 @@ func (e *environment) live(ctx, undrained context.Context) *fault {
 	defer func() {
 		e.proc.Kill()
 		<-e.proc.Done()
-		e.api.Close()
+		e.api().Close()
 		<-served
+		os.RemoveAll(dir)
 	}()
-	if f := e.initialize(undrained); f != nil || undrained.Err() != nil {
+	if f := e.initialize(undrained, began, p); f != nil || undrained.Err() != nil {
 		return e.unlessEnded(undrained, f)
 	}
 	return e.attend(ctx, undrained)
@@ -125,7 +147,7 @@ func (e *environment) launch(ctx context.Context, dir, task string) (served <-ch
 	ended := make(chan struct{})
 	go func() { // ends with api.Close
 		defer close(ended)
-		if err := e.api.Serve(context.Background(), l); err != nil {
+		if err := e.api().Serve(context.Background(), l); err != nil {
 			e.a.log.Warn("runtime API ended", "environment", e.spec.ID, "err", err)
 		}
 	}()
@@ -135,7 +157,7 @@ func (e *environment) launch(ctx context.Context, dir, task string) (served <-ch
 		proc, err = e.a.cfg.Sandbox.Start(ctx, spec)
 	}
 	if err != nil {
-		e.api.Close()
+		e.api().Close()
 		l.Close()
 		<-ended
 		return nil, err
@@ -163,47 +185,62 @@ type entryPointError struct{ error }
 func (e entryPointError) Unwrap() error { return e.error }
 
 // initialize waits for the runtime's first poll.
-func (e *environment) initialize(ctx context.Context) *fault {
-	started := e.status.StartedAt
-	limit := time.NewTimer(e.spec.InitTimeout)
+func (e *environment) initialize(ctx context.Context, began time.Time, p phase) *fault {
+	limit := time.NewTimer(e.initLimit(p))
 	defer limit.Stop()
+	status := "error"
 	var f *fault
 	select {
-	case <-e.api.Ready():
+	case <-e.api().Ready():
+		took := time.Since(began)
+		e.ordinary.initialized(p, took)
 		e.setState(wire.EnvironmentReady)
-		e.logs.platform(record{kind: initReport, status: "success", duration: time.Since(started)})
+		e.logs.platform(record{kind: initReport, phase: p, status: "success", duration: took})
 		return nil
-	case <-e.api.InitFailed():
-		f = initFault(e.api.InitError())
+	case <-e.api().InitFailed():
+		f = initFault(e.api().InitError())
 	case <-e.proc.Done():
 		f = e.exitedInInit()
 	case <-limit.C:
-		f = &fault{lamina.ReasonInitTimeout, "Sandbox.Timedout",
-			fmt.Sprintf("The function's initialization did not finish within %.2f seconds", e.spec.InitTimeout.Seconds())}
+		f, status = e.initTimeout(p), "timeout"
 	case <-ctx.Done():
 		return nil
 	}
-	status := "error"
-	if f.code == lamina.ReasonInitTimeout {
-		status = "timeout"
-	}
-	e.logs.platform(record{kind: initReport, status: status, errorType: f.errorType, duration: time.Since(started)})
+	f.init = true
+	e.logs.platform(record{kind: initReport, phase: p, status: status, errorType: f.errorType, duration: time.Since(began)})
 	return f
+}
+
+// initLimit is how long a phase may take: the second one of an ordinary
+// function runs within its invocation's time.
+func (e *environment) initLimit(p phase) time.Duration {
+	if p == phaseInvoke {
+		return e.spec.Timeout
+	}
+	return e.spec.InitTimeout
+}
+
+func (e *environment) initTimeout(p phase) *fault {
+	text := fmt.Sprintf("The function's initialization did not finish within %.2f seconds", e.spec.InitTimeout.Seconds())
+	if p == phaseInvoke {
+		text = timedOut(e.spec.Timeout)
+	}
+	return &fault{code: lamina.ReasonInitTimeout, errorType: "Sandbox.Timedout", text: text}
 }
 
 // exitedInInit prefers what the runtime posted before it went.
 func (e *environment) exitedInInit() *fault {
 	select {
-	case <-e.api.InitFailed():
-		return initFault(e.api.InitError())
+	case <-e.api().InitFailed():
+		return initFault(e.api().InitError())
 	default:
 	}
 	exit := e.proc.Exit()
 	errorType, text := exit.Fault()
 	if exit.OOM {
-		return &fault{lamina.ReasonInitResources, errorType, text}
+		return &fault{code: lamina.ReasonInitResources, errorType: errorType, text: text}
 	}
-	return &fault{lamina.ReasonRuntimeInit, errorType, text}
+	return &fault{code: lamina.ReasonRuntimeInit, errorType: errorType, text: text}
 }
 
 // attend stays with a ready environment until it ends.
@@ -211,8 +248,8 @@ func (e *environment) attend(ctx, undrained context.Context) *fault {
 	select {
 	case <-e.proc.Done():
 		errorType, text := e.proc.Exit().Fault()
-		e.api.Fail(errorType, text)
-		return &fault{errorType, errorType, text}
+		e.api().Fail(errorType, text)
+		return &fault{code: errorType, errorType: errorType, text: text}
 	case <-undrained.Done():
 	}
 	if ctx.Err() != nil {
@@ -222,11 +259,11 @@ func (e *environment) attend(ctx, undrained context.Context) *fault {
 	ctx, cancel := context.WithTimeout(ctx, e.spec.Timeout+drainGrace)
 	defer cancel()
 	drained := make(chan error, 1)
-	go func() { drained <- e.api.Drain(ctx) }()
+	go func() { drained <- e.api().Drain(ctx) }()
 	select {
 	case <-drained:
 	case <-e.proc.Done():
-		e.api.Fail(e.proc.Exit().Fault())
+		e.api().Fail(e.proc.Exit().Fault())
 		cancel()
 		<-drained
 	}
@@ -278,7 +315,7 @@ func (e *environment) setState(s wire.EnvironmentState) {
 
 // snapshot is the status now.
 func (e *environment) snapshot() wire.EnvironmentStatus {
-	n := e.api.InFlight()
+	n := e.api().InFlight()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.status.InFlight = n
@@ -344,20 +381,20 @@ func initFault(posted runtimeapi.InitError) *fault {
 // startFault finds the state reason for which a runtime could not be started.
 func startFault(err error) *fault {
 	if _, ok := errors.AsType[*runtimes.MissingError](err); ok {
-		return &fault{lamina.ReasonInvalidRuntime, "Runtime.Missing", err.Error()}
+		return &fault{code: lamina.ReasonInvalidRuntime, errorType: "Runtime.Missing", text: err.Error()}
 	}
 	if _, ok := errors.AsType[entryPointError](err); ok {
-		return &fault{lamina.ReasonInvalidEntryPoint, "Runtime.InvalidEntrypoint", err.Error()}
+		return &fault{code: lamina.ReasonInvalidEntryPoint, errorType: "Runtime.InvalidEntrypoint", text: err.Error()}
 	}
 	for errorType, code := range map[string]string{
 		"Runtime.InvalidEntrypoint": lamina.ReasonInvalidEntryPoint,
 		"Runtime.InvalidWorkingDir": reasonInvalidWorkingDir,
 	} {
 		if _, text, ok := strings.Cut(err.Error(), errorType+": "); ok {
-			return &fault{code, errorType, text}
+			return &fault{code: code, errorType: errorType, text: text}
 		}
 	}
-	return &fault{lamina.ReasonInternal, "Sandbox.Failure", err.Error()}
+	return &fault{code: lamina.ReasonInternal, errorType: "Sandbox.Failure", text: err.Error()}
 }
 
 // reasonInvalidWorkingDir is AWS's, lmi-service.md 1.5.
@@ -366,7 +403,7 @@ const reasonInvalidWorkingDir = "FunctionError.InvalidWorkingDirectory"
 // codeFault finds the state reason for which a package could not be had.
 func codeFault(err error) *fault {
 	if e, ok := errors.AsType[*lamina.Error](err); ok {
-		return &fault{lamina.ReasonInvalidZip, "Sandbox.Failure", e.Message}
+		return &fault{code: lamina.ReasonInvalidZip, errorType: "Sandbox.Failure", text: e.Message}
 	}
-	return &fault{lamina.ReasonInternal, "Sandbox.Failure", err.Error()}
+	return &fault{code: lamina.ReasonInternal, errorType: "Sandbox.Failure", text: err.Error()}
 }

@@ -2,12 +2,14 @@ package agent
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/wire"
@@ -69,7 +71,7 @@ func (a *agent) invoke(w *bufio.Writer, in *wire.Invoke) error {
 	if e == nil {
 		return answer(w, wire.Result{Outcome: wire.OutcomeGone}, nil)
 	}
-	res, err := e.invoke(in)
+	res, tail, err := e.invoke(in)
 	switch {
 	case err == nil:
 	case errors.Is(err, runtimeapi.ErrBusy), errors.Is(err, runtimeapi.ErrDuplicate):
@@ -77,7 +79,7 @@ func (a *agent) invoke(w *bufio.Writer, in *wire.Invoke) error {
 	default:
 		return answer(w, wire.Result{Outcome: wire.OutcomeGone, ErrorType: refusalType(err)}, nil)
 	}
-	out := wire.Result{Outcome: wire.OutcomeOK, ContentType: res.ContentType}
+	out := wire.Result{Outcome: wire.OutcomeOK, ContentType: res.ContentType, LogTail: tail}
 	if res.Status != runtimeapi.StatusOK {
 		out.Outcome, out.ErrorType = wire.OutcomeFunctionError, res.ErrorType
 	}
@@ -108,29 +110,43 @@ func answer(w *bufio.Writer, res wire.Result, body []byte) error {
 	return wire.EndBody(w, false)
 }
 
-// invoke hands one invocation to the runtime.
-func (e *environment) invoke(in *wire.Invoke) (runtimeapi.Result, error) {
-	slot, err := e.api.Reserve()
+// invoke hands one invocation to the runtime. The tail is the end of its log, if
+// it was asked for.
+func (e *environment) invoke(in *wire.Invoke) (res runtimeapi.Result, tail string, err error) {
+	slot, err := e.api().Reserve()
 	if err != nil {
-		return runtimeapi.Result{}, err
+		return runtimeapi.Result{}, "", err
 	}
 	e.touched.Store(true)
 	e.a.sampler.touch()
+	in.Timeout = cmp.Or(in.Timeout, e.spec.Timeout)
+	late := time.Duration(0)
+	if !e.spec.Managed {
+		late = time.Duration(e.ordinary.late.Swap(0))
+		if in.Tail {
+			e.logs.beginTail()
+			defer func() { tail = e.logs.endTail() }()
+		}
+	}
 	e.logs.invokeStart(in)
 	// Not bound to the connection: once handed over, the slot is taken until the
 	// runtime answers, and the API's own timer ends the wait.
-	res, err := slot.Invoke(context.Background(), &runtimeapi.Invocation{
+	res, err = slot.Invoke(context.Background(), &runtimeapi.Invocation{
 		RequestID:     in.RequestID,
 		FunctionARN:   in.FunctionARN,
 		TraceID:       in.TraceID,
 		ClientContext: in.ClientContext,
 		TenantID:      in.TenantID,
 		ContentType:   in.ContentType,
-		Timeout:       in.Timeout,
+		Timeout:       remaining(in.Timeout, late),
 		Body:          in.Body,
 	})
-	if err == nil {
+	switch {
+	case err != nil:
+	case e.spec.Managed:
 		e.logs.invokeReport(in, &res)
+	default:
+		e.conclude(in, &res, late)
 	}
-	return res, err
+	return res, "", err
 }

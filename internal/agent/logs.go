@@ -54,6 +54,9 @@ func newShipper(s *session) *shipper {
 // buffer makes the place for one environment's events.
 func (s *shipper) buffer(spec wire.EnvironmentSpec) *logBuffer {
 	b := &logBuffer{s: s, spec: spec, level: levelOf(spec.SysLogLevel)}
+	if spec.LogFormat == "Text" {
+		b.level = levelDebug // only JSON logs have levels
+	}
 	s.mu.Lock()
 	s.buffers = append(slices.Clone(s.buffers), b)
 	s.mu.Unlock()
@@ -141,7 +144,8 @@ type logBuffer struct {
 	bytes   int
 	lost    int // dropped since the last batch
 	closed  bool
-	memory  int64           // bytes resident at the last look, and the most ever
+	memory  int64           // the most bytes resident at any look
+	tail    *logTail        // of the running invocation, when somebody wants it
 	sending []wire.LogEvent // taken from events, not sent yet; only ship uses it
 }
 
@@ -153,6 +157,14 @@ type logEntry struct {
 	rec  *record
 }
 
+// text gives an entry's lines.
+func (e *logEntry) text(spec *wire.EnvironmentSpec) []string {
+	if e.rec == nil {
+		return []string{e.line}
+	}
+	return e.rec.lines(spec, e.at)
+}
+
 // line takes one line of the runtime's output.
 func (b *logBuffer) line(p []byte) {
 	b.add(logEntry{at: time.Now().UnixMilli(), line: string(p)}, len(p)+eventBytes)
@@ -160,6 +172,11 @@ func (b *logBuffer) line(p []byte) {
 
 func (b *logBuffer) add(e logEntry, size int) {
 	b.mu.Lock()
+	if b.tail != nil {
+		for _, text := range e.text(&b.spec) {
+			b.tail.add(text)
+		}
+	}
 	first := len(b.events) == 0
 	if b.bytes+size > maxPending {
 		b.lost++
@@ -211,26 +228,19 @@ func (b *logBuffer) ship(to sender) bool {
 // until they are sent.
 func (b *logBuffer) take() bool {
 	b.mu.Lock()
-	entries, lost, memory := b.events, b.lost, b.memory
+	entries, lost := b.events, b.lost
 	b.events, b.lost = nil, 0
 	if len(entries) == 0 && lost == 0 {
 		b.bytes = 0
 	}
 	b.mu.Unlock()
-	b.sending = make([]wire.LogEvent, 0, len(entries)+1)
-	for _, e := range entries {
-		if e.rec == nil {
-			b.sending = append(b.sending, wire.LogEvent{UnixMilli: e.at, Message: e.line})
-			continue
-		}
-		for _, text := range e.rec.lines(&b.spec, e.at, memory) {
-			b.sending = append(b.sending, wire.LogEvent{UnixMilli: e.at, Message: text})
-		}
-	}
 	if lost > 0 && b.level <= levelWarn {
-		rec, at := record{kind: logsDropped, count: lost}, time.Now().UnixMilli()
-		for _, text := range rec.lines(&b.spec, at, memory) {
-			b.sending = append(b.sending, wire.LogEvent{UnixMilli: at, Message: text})
+		entries = append(entries, logEntry{at: time.Now().UnixMilli(), rec: &record{kind: logsDropped, count: lost}})
+	}
+	b.sending = make([]wire.LogEvent, 0, len(entries))
+	for _, e := range entries {
+		for _, text := range e.text(&b.spec) {
+			b.sending = append(b.sending, wire.LogEvent{UnixMilli: e.at, Message: text})
 		}
 	}
 	return len(b.sending) > 0
@@ -260,7 +270,7 @@ func (b *logBuffer) setMemory(n int64) {
 func (b *logBuffer) platform(r record) { b.platformAt(time.Now().UnixMilli(), r) }
 
 func (b *logBuffer) platformAt(at int64, r record) {
-	if r.level() >= b.level {
+	if r.level(b.spec.Managed) >= b.level {
 		b.add(logEntry{at: at, rec: &r}, recordBytes)
 	}
 }
@@ -280,6 +290,37 @@ func (b *logBuffer) invokeReport(in *wire.Invoke, res *runtimeapi.Result) {
 		kind: invokeReport, requestID: in.RequestID, functionARN: in.FunctionARN,
 		status: reportStatus(res.Status), errorType: res.ErrorType, duration: res.Duration,
 	})
+}
+
+// invokeEnd is the end of an ordinary function's invocation; words are the
+// platform's own about it.
+func (b *logBuffer) invokeEnd(in *wire.Invoke, res *runtimeapi.Result, init time.Duration, words string) {
+	b.mu.Lock()
+	memory := b.memory
+	b.mu.Unlock()
+	r := record{
+		kind: invokeDone, requestID: in.RequestID, functionARN: in.FunctionARN,
+		status: reportStatus(res.Status), errorType: res.ErrorType, duration: res.Duration,
+		ended: &ended{init, memory, words},
+	}
+	b.platform(r)
+	r.kind = invokeReport
+	b.platform(r)
+}
+
+// beginTail keeps the end of what is logged from now on, until endTail gives it.
+func (b *logBuffer) beginTail() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tail = new(logTail)
+}
+
+func (b *logBuffer) endTail() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	tail := b.tail
+	b.tail = nil
+	return string(tail.end())
 }
 
 // reportStatus is the vocabulary of platform.report.

@@ -37,6 +37,7 @@ const (
 	initStart kind = iota
 	initReport
 	invokeStart
+	invokeDone // ordinary functions only
 	invokeReport
 	logsDropped
 )
@@ -50,29 +51,42 @@ type record struct {
 	errorType   string
 	duration    time.Duration
 	count       int
+	phase       phase
+	ended       *ended // of an ordinary function's invocation
 }
 
-// level gives INFO to what went well and WARN to the rest (chosen: AWS's table
-// of levels leaves the managed kind open).
-func (r *record) level() level {
+// ended is what the end of an ordinary function's invocation is reported with.
+type ended struct {
+	init   time.Duration // of the environment's init, with its first invocation
+	memory int64         // bytes, the most so far
+	words  string        // the platform's own about an invocation that the runtime did not end
+}
+
+// level gives INFO to what went well and WARN to the rest; of ordinary functions
+// some of the former is DEBUG (AWS: "monitoring-cloudwatchlogs-log-level"; its
+// table leaves the managed kind open, so for that it is chosen).
+func (r *record) level(managed bool) level {
 	switch {
 	case r.kind == logsDropped, r.status != "" && r.status != "success":
 		return levelWarn
+	case !managed && (r.kind == initReport || r.kind == invokeDone):
+		return levelDebug
 	default:
 		return levelInfo
 	}
 }
 
 // lines are the event as the function's log format has it.
-func (r *record) lines(spec *wire.EnvironmentSpec, unixMilli, memory int64) []string {
+func (r *record) lines(spec *wire.EnvironmentSpec, unixMilli int64) []string {
+	at := time.UnixMilli(unixMilli).UTC().Format("2006-01-02T15:04:05.000Z")
 	if spec.LogFormat == "Text" {
-		return r.text(spec, memory)
+		return r.text(spec, at)
 	}
 	envelope := struct {
 		Time   string `json:"time"`
 		Type   string `json:"type"`
 		Record any    `json:"record"`
-	}{time.UnixMilli(unixMilli).UTC().Format("2006-01-02T15:04:05.000Z"), r.eventType(), r.body(spec)}
+	}{at, r.eventType(), r.body(spec)}
 	b, err := json.Marshal(envelope)
 	if err != nil {
 		return nil // strings and numbers always encode
@@ -81,13 +95,15 @@ func (r *record) lines(spec *wire.EnvironmentSpec, unixMilli, memory int64) []st
 }
 
 func (r *record) eventType() string {
-	return [...]string{"platform.initStart", "platform.initReport", "platform.start", "platform.report", "platform.logsDropped"}[r.kind]
+	return [...]string{"platform.initStart", "platform.initReport", "platform.start", "platform.runtimeDone", "platform.report", "platform.logsDropped"}[r.kind]
 }
 
 type metrics struct {
 	DurationMs       float64 `json:"durationMs"`
 	BilledDurationMs int64   `json:"billedDurationMs,omitempty"`
 	MemorySizeMB     int32   `json:"memorySizeMB,omitempty"`
+	MaxMemoryUsedMB  int64   `json:"maxMemoryUsedMB,omitempty"`
+	InitDurationMs   float64 `json:"initDurationMs,omitempty"`
 }
 
 // body holds the fields of lmi-service.md 5.8 in their order.
@@ -110,17 +126,20 @@ func (r *record) body(spec *wire.EnvironmentSpec) any {
 			Status             string  `json:"status"`
 			ErrorType          string  `json:"errorType,omitempty"`
 			Metrics            metrics `json:"metrics"`
-		}{initType(spec), "init", r.status, r.errorType, metrics{DurationMs: millis(r.duration)}}
+		}{initType(spec), r.phase.String(), r.status, r.errorType, metrics{DurationMs: millis(r.duration)}}
 	case invokeStart:
 		return struct {
 			RequestID   string `json:"requestId"`
 			FunctionARN string `json:"functionArn"`
 			Version     string `json:"version"`
 		}{r.requestID, r.functionARN, spec.Qualifier}
-	case invokeReport:
+	case invokeDone, invokeReport:
 		m := metrics{DurationMs: millis(r.duration)}
-		if !spec.Managed {
-			m.BilledDurationMs, m.MemorySizeMB = billed(r.duration), spec.MemoryMB
+		if !spec.Managed && r.kind == invokeReport {
+			m = metrics{
+				DurationMs: millis(r.duration), BilledDurationMs: billed(r.duration + r.ended.init), MemorySizeMB: spec.MemoryMB,
+				MaxMemoryUsedMB: r.ended.memory >> 20, InitDurationMs: millis(r.ended.init),
+			}
 		}
 		return struct {
 			RequestID string  `json:"requestId"`
@@ -137,22 +156,59 @@ func (r *record) body(spec *wire.EnvironmentSpec) any {
 }
 
 // text is the classic form of ordinary functions.
-func (r *record) text(spec *wire.EnvironmentSpec, memory int64) []string {
+func (r *record) text(spec *wire.EnvironmentSpec, at string) []string {
 	switch r.kind {
 	case initStart:
 		return []string{"INIT_START Runtime Version: " + spec.Runtime}
+	case initReport:
+		if r.status == "success" {
+			return nil
+		}
+		return []string{fmt.Sprintf("INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s", millis(r.duration), r.phase, r.outcome())}
 	case invokeStart:
 		return []string{"START RequestId: " + r.requestID + " Version: " + spec.Qualifier}
+	case invokeDone:
+		return append(r.complaint(at), "END RequestId: "+r.requestID)
 	case invokeReport:
-		report := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
-			r.requestID, millis(r.duration), billed(r.duration), spec.MemoryMB, memory>>20)
-		if r.status != "success" {
-			report += "Status: " + r.status + "\t"
-		}
-		return []string{"END RequestId: " + r.requestID, report}
+		return []string{r.reportLine(spec)}
 	default:
 		return nil
 	}
+}
+
+// outcome is a status and, for errors, their type.
+func (r *record) outcome() string {
+	if r.status == "timeout" {
+		return r.status
+	}
+	return "error\tError Type: " + r.errorType
+}
+
+// complaint is the platform's own lines about an invocation that the runtime did
+// not end.
+func (r *record) complaint(at string) []string {
+	switch r.status {
+	case "timeout":
+		return []string{at + " " + r.requestID + " " + r.ended.words}
+	case "failure":
+		return []string{r.ended.words, r.errorType}
+	default:
+		return nil
+	}
+}
+
+// reportLine is AWS's: fields end with tabs, time of init is billed (AWS: since
+// August 2025), and only what the platform ended has a status (chosen).
+func (r *record) reportLine(spec *wire.EnvironmentSpec) string {
+	line := fmt.Sprintf("REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\tMax Memory Used: %d MB\t",
+		r.requestID, millis(r.duration), billed(r.duration+r.ended.init), spec.MemoryMB, r.ended.memory>>20)
+	if r.ended.init > 0 {
+		line += fmt.Sprintf("Init Duration: %.2f ms\t", millis(r.ended.init))
+	}
+	if r.status == "timeout" || r.status == "failure" {
+		line += "Status: " + r.outcome() + "\t"
+	}
+	return line
 }
 
 func initType(spec *wire.EnvironmentSpec) string {

@@ -99,7 +99,7 @@ func (a *agent) sampleBusy(ctx context.Context) {
 // measureBusy measures the environments that had an invocation since the last look.
 func (a *agent) measureBusy() (busy bool) {
 	for _, e := range a.environments() {
-		if e.touched.Swap(false) || e.api.InFlight() > 0 {
+		if e.touched.Swap(false) || e.api().InFlight() > 0 {
 			e.measure()
 			busy = true
 		} else if e.rest() {
@@ -112,7 +112,7 @@ func (a *agent) measureBusy() (busy bool) {
 func (a *agent) inFlight() int {
 	n := 0
 	for _, e := range a.environments() {
-		n += e.api.InFlight()
+		n += e.api().InFlight()
 	}
 	return n
 }

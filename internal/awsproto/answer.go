@@ -94,8 +94,11 @@ func payload(m *member, f reflect.Value) []byte {
 }
 
 func headerText(m *member, f reflect.Value) string {
-	if m.shape.kind == kindTime {
+	switch m.shape.kind {
+	case kindTime:
 		return string(appendTime(nil, f.Interface().(time.Time), firstOf(m.format, m.shape.format, formatHTTP)))
+	case kindString:
+		return f.String()
 	}
 	return scalarText(m.shape, f)
 }

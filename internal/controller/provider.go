@@ -204,7 +204,8 @@ func (c *Controller) onDemand(ctx context.Context, r *round, g *group, v lamina.
 	if len(current) > 0 {
 		c.due(now.Add(scaler.KeepWarm / 4))
 	}
-	if f := c.failures[key]; f != failedBefore && load.Waiting > 0 && f.generation == v.Generation {
+	// The end of one that had served, by a timeout say, is no reason not to start another.
+	if f := c.failures[key]; f != failedBefore && f.code != "" && load.Waiting > 0 && f.generation == v.Generation {
 		c.cfg.Routes.Fail(key, errorTypeOf(f), f.text)
 		start = 0
 		c.due(now.Add(20 * time.Millisecond))

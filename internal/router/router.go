@@ -47,6 +47,7 @@ type Request struct {
 	ContentType   string
 	Timeout       time.Duration // of the function
 	ColdStart     time.Duration // how long to wait for an environment to start; 0 for managed functions: a slot or 429 at once
+	Tail          bool          // of an ordinary function: the answer shall carry the end of the log
 	Body          []byte
 }
 
@@ -56,6 +57,7 @@ type Result struct {
 	ErrorType     string // e.g. Sandbox.Timedout
 	ContentType   string
 	Body          []byte
+	LogTail       string // when it was asked for
 	EnvironmentID string
 }
 
@@ -247,7 +249,7 @@ func (r *Router) send(e *endpoint, req *Request) (Result, error) {
 	in := wire.Invoke{
 		EnvironmentID: e.id, RequestID: req.RequestID, FunctionARN: req.FunctionARN, TraceID: req.TraceID,
 		ClientContext: req.ClientContext, TenantID: req.TenantID, ContentType: req.ContentType,
-		Timeout: req.Timeout, Body: req.Body,
+		Timeout: req.Timeout, Tail: req.Tail, Body: req.Body,
 	}
 	deadline := time.Now().Add(req.Timeout + answerGrace)
 	if err := conn.SetDeadline(deadline); err != nil {
@@ -269,7 +271,7 @@ func (r *Router) send(e *endpoint, req *Request) (Result, error) {
 	}
 	return Result{
 		FunctionError: res.Outcome != wire.OutcomeOK, ErrorType: res.ErrorType,
-		ContentType: res.ContentType, Body: body, EnvironmentID: e.id,
+		ContentType: res.ContentType, Body: body, LogTail: res.LogTail, EnvironmentID: e.id,
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package router
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,12 +185,30 @@ func (e *endpoint) load() float64 { return float64(e.inFlight.Load()) / float64(
 type failure struct{ errorType, message string }
 
 func (f failure) result(requestID string) Result {
-	body, err := json.Marshal(map[string]string{
-		"errorType":    f.errorType,
-		"errorMessage": "RequestId: " + requestID + " Error: " + f.message,
-	})
+	var answer any = struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}{f.errorType, "RequestId: " + requestID + " Error: " + f.message}
+	if f.reported() {
+		answer = struct {
+			ErrorMessage string   `json:"errorMessage"`
+			ErrorType    string   `json:"errorType"`
+			RequestID    string   `json:"requestId"`
+			StackTrace   []string `json:"stackTrace"`
+		}{f.message, f.errorType, requestID, []string{}}
+	}
+	body, err := json.Marshal(answer)
 	if err != nil {
 		panic(err) // strings always marshal
 	}
 	return Result{FunctionError: true, ErrorType: f.errorType, ContentType: "application/json", Body: body}
 }
+
+// platformFaults are what the platform, not the runtime, says of an init.
+var platformFaults = []string{
+	"Sandbox.Timedout", "Sandbox.Failure", "Runtime.ExitError", "Runtime.OutOfMemory",
+	"Runtime.InvalidEntrypoint", "Runtime.InvalidWorkingDir", "Runtime.Missing", "Runtime.InitError",
+}
+
+// reported says whether the words are those that the runtime posted.
+func (f failure) reported() bool { return !slices.Contains(platformFaults, f.errorType) }

@@ -10,29 +10,50 @@ import (
 // line over MaxLine comes in pieces, and what a dying writer left without a
 // newline comes as a line of its own. The slice is reused after the call.
 func ReadLines(r io.Reader, emit func(line []byte)) error {
-	buf := make([]byte, 4<<10)
-	have := 0
+	l := newLines()
 	for {
-		n, err := r.Read(buf[have:])
-		have = cutLines(buf, have, have+n, emit)
+		n, err := r.Read(l.room())
+		l.took(n, emit)
 		if err != nil {
-			if have > 0 {
-				emit(buf[:have])
-			}
+			l.end(emit)
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			return err
 		}
-		switch {
-		case have < len(buf):
-		case len(buf) < MaxLine:
-			buf = append(buf, make([]byte, len(buf))...)
-		default:
-			emit(buf)
-			have = 0
-		}
 	}
+}
+
+// lines cuts a stream into lines.
+type lines struct {
+	buf  []byte
+	have int // bytes of a line that has no end yet
+}
+
+func newLines() *lines { return &lines{buf: make([]byte, 4<<10)} }
+
+// room is where the next bytes go.
+func (l *lines) room() []byte { return l.buf[l.have:] }
+
+// took emits what n more bytes complete.
+func (l *lines) took(n int, emit func([]byte)) {
+	l.have = cutLines(l.buf, l.have, l.have+n, emit)
+	switch {
+	case l.have < len(l.buf):
+	case len(l.buf) < MaxLine:
+		l.buf = append(l.buf, make([]byte, len(l.buf))...)
+	default:
+		emit(l.buf)
+		l.have = 0
+	}
+}
+
+// end emits what is left.
+func (l *lines) end(emit func([]byte)) {
+	if l.have > 0 {
+		emit(l.buf[:l.have])
+	}
+	l.have = 0
 }
 
 // cutLines emits the whole lines of buf[:end], of which nothing before from

@@ -36,6 +36,10 @@ type Process interface {
 	Usage() (Usage, error)      // of the whole tree
 }
 
+// Flusher is what a Process may do besides: hand over, before it returns, every
+// log line written so far.
+type Flusher interface{ FlushLog() }
+
 // Spec is one environment to run. Host paths are absolute.
 type Spec struct {
 	ID  string // unique on this host

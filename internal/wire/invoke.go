@@ -19,6 +19,7 @@ type Invoke struct {
 	TenantID      string
 	ContentType   string
 	Timeout       time.Duration // the deadline is the agent's arrival time plus this; clocks are never compared
+	Tail          bool          // the answer shall carry the end of the invocation's log
 	Body          []byte
 }
 
@@ -41,7 +42,8 @@ type Result struct {
 	Outcome     Outcome
 	ErrorType   string // e.g. Sandbox.Timedout; empty on OutcomeOK
 	ContentType string
-	Process     int // process id that answered, when the runtime told it
+	LogTail     string // when it was asked for: the last 4 KiB of the invocation's log
+	Process     int    // process id that answered, when the runtime told it
 }
 
 const (
@@ -60,14 +62,10 @@ func WriteInvoke(w *bufio.Writer, in *Invoke) error {
 			return err
 		}
 	}
-	if err := writeNumber(w, uint32(uint64(in.Timeout)>>32)); err != nil {
-		return err
-	}
-	if err := writeNumber(w, uint32(in.Timeout)); err != nil {
-		return err
-	}
-	if err := writeNumber(w, uint32(len(in.Body))); err != nil {
-		return err
+	for _, n := range [4]uint32{uint32(uint64(in.Timeout) >> 32), uint32(in.Timeout), in.flags(), uint32(len(in.Body))} {
+		if err := writeNumber(w, n); err != nil {
+			return err
+		}
 	}
 	if _, err := w.Write(in.Body); err != nil {
 		return err
@@ -89,7 +87,7 @@ func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
 		}
 		*s = v
 	}
-	var n [3]uint32 // the timeout's halves and the body's length
+	var n [4]uint32 // the timeout's halves, flags and the body's length
 	for i := range n {
 		v, err := readNumber(r)
 		if err != nil {
@@ -97,8 +95,8 @@ func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
 		}
 		n[i] = v
 	}
-	in.Timeout = time.Duration(uint64(n[0])<<32 | uint64(n[1]))
-	size := n[2]
+	in.Timeout, in.Tail = time.Duration(uint64(n[0])<<32|uint64(n[1])), n[2]&flagTail != 0
+	size := n[3]
 	if int64(size) > int64(limit) {
 		return nil, fmt.Errorf("invocation body of %d bytes, the limit is %d", size, limit)
 	}
@@ -107,6 +105,16 @@ func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
 		return nil, fmt.Errorf("read invocation body: %w", err)
 	}
 	return in, nil
+}
+
+// flagTail is Invoke.Tail on the wire.
+const flagTail = 1
+
+func (in *Invoke) flags() uint32 {
+	if in.Tail {
+		return flagTail
+	}
+	return 0
 }
 
 func (in *Invoke) fields() [7]*string {
@@ -122,6 +130,9 @@ func WriteResult(w *bufio.Writer, res Result) error {
 		return err
 	}
 	if err := writeString(w, res.ContentType); err != nil {
+		return err
+	}
+	if err := writeString(w, res.LogTail); err != nil {
 		return err
 	}
 	return writeNumber(w, uint32(res.Process))
@@ -163,6 +174,9 @@ func ReadResult(r *bufio.Reader) (Result, error) {
 		return res, fmt.Errorf("read answer: %w", err)
 	}
 	if res.ContentType, err = readString(r); err != nil {
+		return res, fmt.Errorf("read answer: %w", err)
+	}
+	if res.LogTail, err = readString(r); err != nil {
 		return res, fmt.Errorf("read answer: %w", err)
 	}
 	process, err := readNumber(r)

@@ -27,7 +27,8 @@ import (
 // agents of another version, and their instance is replaced.
 //
 //	1: first version
-const ProtocolVersion = 1
+//	2: invocations ask for their log's tail, answers carry it
+const ProtocolVersion = 2
 
 // maxFrame bounds one control frame; the largest is a log batch or a blob chunk.
 const maxFrame = 8 << 20

@@ -129,7 +129,7 @@ func TestInvokeFraming(t *testing.T) {
 	var b bytes.Buffer
 	w, r := bufio.NewWriter(&b), bufio.NewReader(&b)
 	calls := []*Invoke{
-		{EnvironmentID: "e", RequestID: "r", FunctionARN: "a", TraceID: "t", ClientContext: "{}", TenantID: "n", ContentType: "text/plain", Timeout: time.Second, Body: []byte("body")},
+		{EnvironmentID: "e", RequestID: "r", FunctionARN: "a", TraceID: "t", ClientContext: "{}", TenantID: "n", ContentType: "text/plain", Timeout: time.Second, Tail: true, Body: []byte("body")},
 		{EnvironmentID: "e", Body: []byte{}},
 	}
 	for _, in := range calls {
@@ -172,7 +172,7 @@ func TestAnswerFraming(t *testing.T) {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			var b bytes.Buffer
 			w := bufio.NewWriter(&b)
-			res := Result{Outcome: OutcomeFunctionError, ErrorType: "T", ContentType: "c", Process: 42}
+			res := Result{Outcome: OutcomeFunctionError, ErrorType: "T", ContentType: "c", LogTail: "END\n", Process: 42}
 			if err := WriteResult(w, res); err != nil {
 				t.Fatal(err)
 			}

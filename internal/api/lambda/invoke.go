@@ -115,6 +115,9 @@ func clientContext(encoded *string) ([]byte, error) {
 	if encoded == nil || *encoded == "" {
 		return nil, nil
 	}
+	if len(*encoded) > maxClientContext {
+		return nil, lamina.Errorf(lamina.CodeInvalidRequest, textLongContext, maxClientContext)
+	}
 	raw, err := base64.StdEncoding.DecodeString(*encoded)
 	if err != nil || !json.Valid(raw) {
 		return nil, lamina.Errorf(lamina.CodeInvalidRequest, textBadContext)

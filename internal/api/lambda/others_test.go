@@ -127,16 +127,17 @@ func TestSettings(t *testing.T) {
 func TestInvoke(t *testing.T) {
 	w := newWorld(t)
 	w.call("POST", functionsPath, with(functionBody(t, "f"), object{"Timeout": 9})).ok(201)
-	w.result = InvokeResult{Payload: []byte(`{"errorMessage":"x"}`), FunctionError: "Unhandled", LogTail: []byte("log")}
+	w.result = InvokeResult{Payload: []byte(`{"errorMessage":"x"}`), FunctionError: "Unhandled", LogTail: []byte(strings.Repeat("log", 2000))}
 	context := base64.StdEncoding.EncodeToString([]byte(`{"client":{}}`))
 	a := w.invoke("", "X-Amz-Log-Type", "Tail", "X-Amz-Client-Context", context).ok(200)
-	if a.header.Get("X-Amz-Function-Error") != "Unhandled" || a.header.Get("X-Amz-Log-Result") != base64.StdEncoding.EncodeToString([]byte("log")) || a.raw != `{"errorMessage":"x"}` {
+	if a.header.Get("X-Amz-Function-Error") != "Unhandled" || a.header.Get("X-Amz-Log-Result") != base64.StdEncoding.EncodeToString(w.result.LogTail) || a.raw != `{"errorMessage":"x"}` {
 		t.Errorf("%v %s", a.header, a.raw)
 	}
 	if r := w.invoked[0]; string(r.ClientContext) != `{"client":{}}` || !r.Tail || r.Timeout.Seconds() != 9 || r.RequestID != a.header.Get("X-Amzn-Requestid") {
 		t.Errorf("%+v", r)
 	}
 	w.invoke("", "X-Amz-Client-Context", "!").refused(400, "InvalidRequestContentException", textBadContext)
+	w.invoke("", "X-Amz-Client-Context", strings.Repeat("A", 3584)).refused(400, "InvalidRequestContentException", fmt.Sprintf(textLongContext, 3583))
 	w.invoke("", "X-Amz-Invocation-Type", "Event").refused(400, "InvalidParameterValueException", textAsync)
 	if a := w.invoke("", "X-Amz-Invocation-Type", "DryRun").ok(204); a.raw != "" {
 		t.Error(a.raw)

@@ -91,6 +91,7 @@ const (
 	textAsync        = "InvocationType Event is not supported by this server yet: asynchronous invocation comes later."                                                                                                                  // chosen
 	textBadPayload   = "Could not parse request body into json: Could not parse payload into json: %s"                                                                                                                                   // known form, the parser's words are ours
 	textBadContext   = "Client context must be a valid Base64-encoded JSON object."                                                                                                                                                      // chosen
+	textLongContext  = "Client context must be no more than %d bytes when base64-encoded."                                                                                                                                               // chosen
 	textThrottled    = "Rate Exceeded."                                                                                                                                                                                                  // chosen for managed instances
 	textTenant       = "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."                                                                                           // known
 	textDurable      = "DurableExecutionName can be given only for durable functions, which this server does not support yet."                                                                                                           // chosen
@@ -121,6 +122,7 @@ const (
 	maxUnzipped         = 262_144_000
 	maxCodeStorage      = 80_530_636_800 // bytes of one account and region
 	maxTags             = 50
+	maxClientContext    = 3583 // bytes of Base64; API reference of Invoke
 	accountConcurrency  = 1000
 	minUnreserved       = 100
 	pageSize            = 50 // most items of one answer, whatever MaxItems says

@@ -74,6 +74,9 @@ func (p *process) killGroup() {
 func (p *process) PID() int              { return p.cmd.Process.Pid }
 func (p *process) Done() <-chan struct{} { return p.done }
 
+// FlushLog implements sandbox.Flusher.
+func (p *process) FlushLog() { p.output.Flush() }
+
 func (p *process) Exit() sandbox.Exit {
 	select {
 	case <-p.done:

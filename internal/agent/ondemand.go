@@ -1,0 +1,111 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/runtimeapi"
+	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// Ordinary functions differ from managed ones: their environment has one
+// invocation at a time, which therefore has a log of its own, and ends with a
+// timeout. An init phase that failed or took over 10 s is tried once more within
+// the time of the invocation it was started for (AWS: "lambda-runtime-environment").
+
+// phase is which of an environment's two inits a runtime is in.
+type phase int
+
+const (
+	phaseInit   phase = iota
+	phaseInvoke       // the second one; its time is the invocation's
+)
+
+func (p phase) String() string { return [...]string{"init", "invoke"}[p] }
+
+// onDemand is what the first invocation of an environment finds left of its init.
+type onDemand struct {
+	init atomic.Int64 // nanoseconds the init phase took, for the first report
+	late atomic.Int64 // nanoseconds of its own time that a second init has used up
+}
+
+func (o *onDemand) initialized(p phase, took time.Duration) {
+	if p == phaseInvoke {
+		o.late.Store(int64(took))
+		return
+	}
+	o.init.Store(int64(took))
+}
+
+// remaining is what a second init has left of an invocation's time.
+func remaining(timeout, late time.Duration) time.Duration {
+	return max(timeout-late, time.Millisecond)
+}
+
+// conclude ends an ordinary function's invocation: its lines are in the log
+// before its report, its time is its own and that of a second init, and a
+// timeout takes the environment with it.
+func (e *environment) conclude(in *wire.Invoke, res *runtimeapi.Result, late time.Duration) {
+	if f, ok := e.proc.(sandbox.Flusher); ok {
+		f.FlushLog()
+	}
+	res.Duration += late
+	initDuration := time.Duration(e.ordinary.init.Swap(0))
+	if in.Tail || initDuration > 0 {
+		e.measure() // so that the report has a figure at all
+	}
+	words := ""
+	switch res.Status {
+	case runtimeapi.StatusTimeout:
+		words = timedOut(in.Timeout)
+		res.Body = errorBody(res.ErrorType, "RequestId: "+in.RequestID+" Error: "+words)
+	case runtimeapi.StatusFailed:
+		words = errorMessage(res.Body)
+	}
+	e.logs.invokeEnd(in, res, initDuration, words)
+	if res.Status == runtimeapi.StatusTimeout {
+		e.kill()
+	}
+}
+
+// timedOut is AWS's text.
+func timedOut(timeout time.Duration) string {
+	return fmt.Sprintf("Task timed out after %.2f seconds", timeout.Seconds())
+}
+
+func errorBody(errorType, message string) []byte {
+	b, err := json.Marshal(struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}{errorType, message})
+	if err != nil {
+		return nil // strings always encode
+	}
+	return b
+}
+
+func errorMessage(body []byte) string {
+	var e struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	_ = json.Unmarshal(body, &e) // the platform's own, which always reads
+	return e.ErrorMessage
+}
+
+// tailBytes is how much of an invocation's log a caller may see (AWS: Invoke's LogType).
+const tailBytes = 4 << 10
+
+// logTail keeps the end of one invocation's log.
+type logTail struct{ b []byte }
+
+func (t *logTail) add(line string) {
+	t.b = append(append(t.b, line...), '\n')
+	if len(t.b) > 4*tailBytes {
+		t.b = append(t.b[:0], t.end()...)
+	}
+}
+
+func (t *logTail) end() []byte { return t.b[max(0, len(t.b)-tailBytes):] }

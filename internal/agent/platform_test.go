@@ -1,0 +1,67 @@
+package agent
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+func TestLinesOfOrdinaryFunctions(t *testing.T) {
+	const at = 1732000000123
+	ms := time.Millisecond
+	ok := record{kind: invokeReport, requestID: "id", status: "success", duration: 2*ms + 41*time.Microsecond, ended: &ended{memory: 36 << 20}}
+	first := ok
+	first.ended = &ended{memory: 36 << 20, init: 96*ms + 550*time.Microsecond}
+	timeout := record{kind: invokeReport, requestID: "id", status: "timeout", errorType: "Sandbox.Timedout", duration: 3000 * ms, ended: &ended{memory: 30 << 20, words: timedOut(3 * time.Second)}}
+	exit := record{kind: invokeReport, requestID: "id", status: "failure", errorType: "Runtime.ExitError", duration: 5 * ms, ended: &ended{memory: 30 << 20, words: "RequestId: id Error: Runtime exited with error: exit status 1"}}
+	fault := record{kind: invokeReport, requestID: "id", status: "error", errorType: "Runtime.Unknown", duration: 5 * ms, ended: &ended{}}
+	of := func(r record, k kind) record { r.kind = k; return r }
+	for _, tt := range []struct {
+		name string
+		r    record
+		text string
+		json string
+	}{
+		{"start", record{kind: invokeStart, requestID: "id", functionARN: "arn"}, "START RequestId: id Version: $LATEST", `{"time":"2024-11-19T07:06:40.123Z","type":"platform.start","record":{"requestId":"id","functionArn":"arn","version":"$LATEST"}}`},
+		{"end", of(ok, invokeDone), "END RequestId: id", `{"time":"2024-11-19T07:06:40.123Z","type":"platform.runtimeDone","record":{"requestId":"id","status":"success","metrics":{"durationMs":2.041}}}`},
+		{"report", ok, "REPORT RequestId: id\tDuration: 2.04 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t",
+			`{"time":"2024-11-19T07:06:40.123Z","type":"platform.report","record":{"requestId":"id","status":"success","metrics":{"durationMs":2.041,"billedDurationMs":3,"memorySizeMB":128,"maxMemoryUsedMB":36}}}`},
+		{"cold", first, "REPORT RequestId: id\tDuration: 2.04 ms\tBilled Duration: 99 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tInit Duration: 96.55 ms\t",
+			`{"time":"2024-11-19T07:06:40.123Z","type":"platform.report","record":{"requestId":"id","status":"success","metrics":{"durationMs":2.041,"billedDurationMs":99,"memorySizeMB":128,"maxMemoryUsedMB":36,"initDurationMs":96.55}}}`},
+		{"timed out", of(timeout, invokeDone), "2024-11-19T07:06:40.123Z id Task timed out after 3.00 seconds\nEND RequestId: id", ""},
+		{"timeout's report", timeout, "REPORT RequestId: id\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\tMemory Size: 128 MB\tMax Memory Used: 30 MB\tStatus: timeout\t", ""},
+		{"exited", of(exit, invokeDone), "RequestId: id Error: Runtime exited with error: exit status 1\nRuntime.ExitError\nEND RequestId: id", ""},
+		{"exit's report", exit, "REPORT RequestId: id\tDuration: 5.00 ms\tBilled Duration: 5 ms\tMemory Size: 128 MB\tMax Memory Used: 30 MB\tStatus: error\tError Type: Runtime.ExitError\t", ""},
+		{"function's error", fault, "REPORT RequestId: id\tDuration: 5.00 ms\tBilled Duration: 5 ms\tMemory Size: 128 MB\tMax Memory Used: 0 MB\t", ""},
+		{"init", record{kind: initReport, status: "success", duration: ms}, "", ""},
+		{"init failed", record{kind: initReport, status: "error", errorType: "Runtime.ImportModuleError", duration: ms}, "INIT_REPORT Init Duration: 1.00 ms\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError", ""},
+		{"second init", record{kind: initReport, status: "timeout", phase: phaseInvoke, duration: ms}, "INIT_REPORT Init Duration: 1.00 ms\tPhase: invoke\tStatus: timeout", ""},
+	} {
+		spec := wire.EnvironmentSpec{Qualifier: "$LATEST", MemoryMB: 128, LogFormat: "Text"}
+		if got := strings.Join(tt.r.lines(&spec, at), "\n"); got != tt.text {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.text)
+		}
+		spec.LogFormat = "JSON"
+		if got := strings.Join(tt.r.lines(&spec, at), "\n"); tt.json != "" && got != tt.json {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.json)
+		}
+	}
+}
+
+func TestTailKeepsTheLastBytes(t *testing.T) {
+	var tail logTail
+	var all string
+	for i := range 1000 {
+		line := strings.Repeat(string(rune('a'+i%26)), i%100)
+		tail.add(line)
+		all += line + "\n"
+		if want := all[max(0, len(all)-tailBytes):]; string(tail.end()) != want {
+			t.Fatalf("after %d lines: %q, want %q", i+1, tail.end(), want)
+		}
+	}
+	if cap(tail.b) > 16*tailBytes {
+		t.Errorf("the tail holds %d bytes", cap(tail.b))
+	}
+}
