@@ -193,7 +193,10 @@ func (e *environment) initialize(ctx context.Context, began time.Time, p phase) 
 	select {
 	case <-e.api().Ready():
 		took := time.Since(began)
-		e.ordinary.initialized(p, took)
+		if !e.spec.Managed {
+			e.measure() // so that every report has a figure
+			e.ordinary.initialized(p, took)
+		}
 		e.setState(wire.EnvironmentReady)
 		e.logs.platform(record{kind: initReport, phase: p, status: "success", duration: took})
 		return nil
