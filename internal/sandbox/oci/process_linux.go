@@ -165,6 +165,9 @@ func (p *process) watch() {
 }
 
 // PID implements sandbox.Process.
+// FlushLog implements sandbox.Flusher.
+func (p *process) FlushLog() { p.output.Flush() }
+
 func (p *process) PID() int { return p.first.Pid }
 
 // Done implements sandbox.Process.
