@@ -144,7 +144,7 @@ func (s *server) build() error {
 	s.fleet = fleet.New(fleet.Config{
 		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
 		Driver: s.outages, Settings: s.cfg.settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
-		Logs: logSink{s.ingester}, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
+		Logs: logSink{s.ingester}, MayLog: s.mayLog, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
 	})
 	s.controller = controller.New(controller.Config{
 		View: s.view, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.fleetRows.Allocations,
@@ -233,6 +233,17 @@ func (l logSink) Ingest(scope lamina.Scope, group, stream string, events []wire.
 		out[i] = telemetry.Event{Timestamp: e.UnixMilli, Message: e.Message}
 	}
 	l.to.Ingest(scope, group, stream, out)
+}
+
+// mayLog says whether a role may write into a log group.
+func (s *server) mayLog(roleARN string, scope lamina.Scope, group string) bool {
+	for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
+		arn := "arn:aws:logs:" + scope.Region + ":" + scope.Account + ":log-group:" + group + ":log-stream:lamina"
+		if !s.roles.Allows(context.Background(), roleARN, iam.Request{Action: action, Resource: arn}) {
+			return false
+		}
+	}
+	return true
 }
 
 type packages struct{ dir *blobs.Dir }

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -63,9 +64,11 @@ type Config struct {
 	ServerAddr   string        // where agents find this server
 	Orphan       time.Duration // how long an agent lives without a server
 	Logs         LogSink
-	Packages     Packages
-	Clock        lamina.Clock
-	Log          *slog.Logger
+	// MayLog says whether an operator role may write its provider's system log into a group; nil: none may.
+	MayLog   func(roleARN string, scope lamina.Scope, group string) bool
+	Packages Packages
+	Clock    lamina.Clock
+	Log      *slog.Logger
 }
 
 // Fleet is all instances of this server.
@@ -126,11 +129,13 @@ func (f *Fleet) LaunchFailures() []LaunchFailure {
 // launchFailed tells the controller, and gives the reason back. What an earlier
 // server launched says nothing of launching.
 func (f *Fleet) launchFailed(m *member, code, text string) string {
+	if m.adopted {
+		return text
+	}
+	f.journal(m.inst, opLaunchFailed, "Failed to launch %[1]s instance in %[3]s: "+strings.ReplaceAll(text, "%", "%%")+" - the system will retry")
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !m.adopted {
-		f.failed = append(f.failed, LaunchFailure{m.inst.ProviderKey(), m.inst.Zone, m.inst.Type, code, text})
-	}
+	f.failed = append(f.failed, LaunchFailure{m.inst.ProviderKey(), m.inst.Zone, m.inst.Type, code, text})
 	return text
 }
 

@@ -48,7 +48,31 @@ type server struct {
 	subnets    *view.Table[lamina.Subnet]
 	interfaces *view.Table[lamina.NetworkInterface]
 	fleet      *fleet.Fleet
+	journal    *journal
 	stop       func()
+}
+
+// journal collects what providers' system logs get.
+type journal struct {
+	mu    sync.Mutex
+	lines []string // group: message
+}
+
+// Ingest implements fleet.LogSink.
+func (j *journal) Ingest(_ lamina.Scope, group, _ string, events []wire.LogEvent) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range events {
+		j.lines = append(j.lines, group+": "+e.Message)
+	}
+}
+
+func (j *journal) take() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	lines := j.lines
+	j.lines = nil
+	return lines
 }
 
 // inBubble runs a test in virtual time, with a fleet of one provider "p" with a
@@ -89,7 +113,7 @@ func (p *place) must(_ int64, err error) {
 func (p *place) start() {
 	p.Helper()
 	v := view.New()
-	s := &server{view: v, rows: tables.NewFleet(v)}
+	s := &server{view: v, rows: tables.NewFleet(v), journal: &journal{}}
 	lambda, ec2 := tables.NewLambda(v), tables.NewEC2(v)
 	s.providers, s.subnets, s.interfaces = lambda.Providers, ec2.Subnets, ec2.Interfaces
 	if err := v.Open(p.Context(), p.store); err != nil {
@@ -102,6 +126,7 @@ func (p *place) start() {
 	s.fleet = fleet.New(fleet.Config{
 		View: v, Tables: s.rows, Providers: s.providers, Subnets: s.subnets, Interfaces: s.interfaces, NewInterface: newInterface,
 		Driver: p.world.Open(), ServerAddr: serverAddr, Packages: packages{}, Clock: time.Now,
+		Logs: s.journal, MayLog: func(role string, _ lamina.Scope, _ string) bool { return role != "mute" },
 		Log: slog.New(slog.NewTextHandler(p.Output(), nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -130,6 +130,7 @@ func (f *Fleet) start(ctx context.Context, m *member) (reason string, ok bool) {
 		}
 		return "", m.inst.State != lamina.InstanceShuttingDown
 	}
+	f.journal(m.inst, opLaunching, "Launching %[1]s instance in %[3]s")
 	launching, cancel := context.WithTimeout(ctx, launchLimit)
 	defer cancel()
 	handle, err := f.cfg.Driver.Launch(launching, driver.Spec{Instance: m.inst, ServerAddr: f.cfg.ServerAddr, Orphan: f.cfg.Orphan, Settings: f.cfg.Settings})
@@ -164,6 +165,9 @@ func (f *Fleet) present(ctx context.Context, m *member) (reason string) {
 	select {
 	case <-m.joined:
 		f.update(ctx, m, func(i *lamina.Instance) { i.State = lamina.InstanceRunning })
+		if !m.adopted {
+			f.journal(m.inst, opLaunched, "Successfully launched %[1]s instance %[2]s in %[3]s")
+		}
 		f.changed()
 	case <-m.end:
 		return m.reason
@@ -193,6 +197,7 @@ const (
 func (f *Fleet) endedEarly(m *member) string {
 	const text = "its agent ended unexpectedly"
 	f.cfg.Log.Warn("instance died", "instance", m.inst.ID, "zone", m.inst.Zone)
+	f.journal(m.inst, opHealthCheckFailed, "Instance %[2]s (%[1]s in %[3]s) failed its health check: "+text+" - the system will replace it")
 	f.mu.Lock()
 	key := m.inst.ProviderKey()
 	f.early[key]++
@@ -213,6 +218,7 @@ func (f *Fleet) endedEarly(m *member) string {
 func (f *Fleet) cleanUp(ctx context.Context, m *member) {
 	ctx = context.WithoutCancel(ctx)
 	f.update(ctx, m, func(i *lamina.Instance) { i.State, i.Reason = lamina.InstanceShuttingDown, m.reason })
+	f.journal(m.inst, opTerminating, "Terminating %[1]s instance %[2]s in %[3]s")
 	f.askToEnd(m)
 	for {
 		err := f.terminate(ctx, m)
@@ -223,12 +229,14 @@ func (f *Fleet) cleanUp(ctx context.Context, m *member) {
 			break
 		}
 		f.cfg.Log.Warn("instance is not gone yet", "instance", m.inst.ID, "error", err)
+		f.journal(m.inst, opTerminateFailed, "Failed to terminate %[1]s instance %[2]s in %[3]s - the system will retry")
 		select {
 		case <-time.After(retryPause):
 		case <-f.ctx.Done():
 			return // the next start goes on from the record
 		}
 	}
+	f.journal(m.inst, opTerminated, "Successfully terminated %[1]s instance %[2]s in %[3]s")
 	f.mu.Lock()
 	delete(f.members, m.inst.ID)
 	if m.session != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"github.com/lamina-dev/lamina/examples/setup"
@@ -64,6 +65,8 @@ func TestExplain(t *testing.T) {
 	s.explains("crowd", "as-it-should-be")
 	p.must(t, "crowd")
 
+	p.systemLog(t, "main", "Launched", "LaunchFailed", "Terminated")
+
 	p.bound(t, "crowd", 1, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, wait := load(ctx, slots+8, func(ctx context.Context) (string, error) {
@@ -108,6 +111,19 @@ func TestExplain(t *testing.T) {
 	}
 	if out, err := s.command(nil, "explain", "nobody"); err == nil || !strings.Contains(out, "there is no version") {
 		t.Errorf("lamina explain nobody: %v, %s", err, out)
+	}
+}
+
+// systemLog waits until a provider's system log has told of these operations.
+func (p place) systemLog(t *testing.T, provider string, operations ...string) {
+	t.Helper()
+	for _, op := range operations {
+		until(t, 20*time.Second, "the system log tells of "+op, func() bool {
+			out, err := p.Logs.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{
+				LogGroupName: new("/aws/lambda/capacity-provider/" + provider), FilterPattern: new(`{ $.operation = "` + op + `" }`),
+			})
+			return err == nil && len(out.Events) > 0
+		})
 	}
 }
 
