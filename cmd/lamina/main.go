@@ -22,16 +22,17 @@ var version = "0.1.0-dev"
 // cli is every subcommand. The flags that concern the server keep these names
 // for good; each is an environment variable LAMINA_… as well (DESIGN.md 2).
 type cli struct {
-	Up      upCmd      `cmd:"" help:"Start the server: a region of Lambda Managed Instances on this machine."`
-	Down    downCmd    `cmd:"" help:"Stop the server and everything it runs."`
-	Reset   resetCmd   `cmd:"" help:"Stop the server and empty its data folder."`
-	Env     envCmd     `cmd:"" help:"Print the environment an AWS client needs: eval \"$(lamina env)\"."`
-	Exec    execCmd    `cmd:"" help:"Run a command against the server: lamina exec -- terraform apply."`
-	Explain explainCmd `cmd:"" help:"Say why a function version or a capacity provider is as it is, and what would change it."`
-	Outage  outageCmd  `cmd:"" help:"Make zones or instance types unavailable on purpose; a zone's instances end with it."`
-	Doctor  doctorCmd  `cmd:"" help:"Say what this machine offers, and how to get what is missing."`
-	Agent   agentCmd   `cmd:"" hidden:"" help:"Run as the agent of one instance; the server starts it."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Up       upCmd       `cmd:"" help:"Start the server: a region of Lambda Managed Instances on this machine."`
+	Down     downCmd     `cmd:"" help:"Stop the server and everything it runs."`
+	Reset    resetCmd    `cmd:"" help:"Stop the server and empty its data folder."`
+	Env      envCmd      `cmd:"" help:"Print the environment an AWS client needs: eval \"$(lamina env)\"."`
+	Exec     execCmd     `cmd:"" help:"Run a command against the server: lamina exec -- terraform apply."`
+	Explain  explainCmd  `cmd:"" help:"Say why a function version or a capacity provider is as it is, and what would change it."`
+	Outage   outageCmd   `cmd:"" help:"Make zones or instance types unavailable on purpose; a zone's instances end with it."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what this machine offers, and how to get what is missing."`
+	Simulate simulateCmd `cmd:"" help:"Foretell throttles, latency, fleet and cost of a load, on a virtual clock."`
+	Agent    agentCmd    `cmd:"" hidden:"" help:"Run as the agent of one instance; the server starts it."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 type versionCmd struct{}

@@ -69,5 +69,6 @@ type Config struct {
 	Choice    Choice        // nil: the router's
 	Every     time.Duration // between points of the series; 0: a second
 	Faults    []Fault
+	Aggregate bool // calls as amounts instead of single ones
 	Audit     bool // follow each single call: costs memory
 }

@@ -60,7 +60,7 @@ func (w *world) blind(p *provider) bool {
 // scale brings a version to the number that the scaler asks for.
 func (w *world) scale(v *version, blind bool) {
 	in := scaler.Signals{
-		Serving: len(v.serving), Slots: v.slots, InFlight: v.inFlight, Served: v.served, Refused: v.refused, Blind: blind,
+		Serving: v.ready, Slots: v.slots, InFlight: v.inFlight, Served: v.served, Refused: v.refused, Blind: blind,
 	}
 	if in.Serving > 0 {
 		in.CPU = v.cpu / float64(in.Serving)
@@ -104,7 +104,7 @@ func (w *world) start(v *version, n int) {
 	p := v.provider
 	q := scheduler.Request{Count: n, Need: v.need(), Offers: p.Offers, VCPULeft: p.MaxVCPU - p.vcpus}
 	for _, i := range p.instances {
-		q.Hosts = append(q.Hosts, scheduler.Host{ID: i.id, Zone: i.zone, FreeMilliVCPU: i.freeCPU, FreeMiB: i.freeMiB, Version: i.holds(v)})
+		q.Hosts = append(q.Hosts, scheduler.Host{ID: i.id, Zone: i.zone, FreeMilliVCPU: i.freeCPU, FreeMiB: i.freeMiB, Version: i.holds[v.index]})
 	}
 	for _, z := range p.Zones {
 		q.Subnets = append(q.Subnets, scheduler.Subnet{ID: z, Zone: z, Free: 1 << 20})
@@ -127,16 +127,6 @@ func (w *world) start(v *version, n int) {
 	}
 }
 
-func (i *instance) holds(v *version) int {
-	n := 0
-	for _, e := range i.envs {
-		if e.version == v && e.phase != draining {
-			n++
-		}
-	}
-	return n
-}
-
 func (w *world) place(v *version, i *instance) {
 	index := int32(len(w.environments))
 	e := &environment{
@@ -145,6 +135,7 @@ func (w *world) place(v *version, i *instance) {
 	}
 	w.environments = append(w.environments, e)
 	i.envs, v.live = append(i.envs, e), append(v.live, e)
+	i.holds[v.index]++
 	i.freeFor(v.Profile, 1)
 	i.emptyAt = -1
 	if i.freeCPU < 0 || i.freeMiB < 0 || i.provider != v.provider {
@@ -160,6 +151,7 @@ func (w *world) launch(v *version, l scheduler.Launch) {
 	p := v.provider
 	i := &instance{
 		index: int32(len(w.instances)), id: "i" + strconv.Itoa(len(w.instances)), provider: p, zone: l.Zone, typ: l.Type, vcpus: l.VCPUs,
+		price: priceOf(l.Type), holds: make([]int, len(w.cfg.Functions)),
 		freeCPU: int64(l.VCPUs)*1000 - reserveMilliVCPU, freeMiB: l.MemoryMiB - reserveMiB,
 		launched: w.cfg.Delays.Launch == 0, reported: w.now, emptyAt: -1,
 	}
@@ -207,25 +199,34 @@ func (w *world) started(e *environment) {
 // scaleIn drains so many environments.
 func (w *world) scaleIn(v *version, n int) {
 	candidates := make([]scheduler.Placed, len(v.live))
-	byID := make(map[string]*environment, len(v.live))
 	for k, e := range v.live {
 		candidates[k] = scheduler.Placed{ID: e.id, Host: e.instance.id, Zone: e.instance.zone, Shared: len(e.instance.envs), InFlight: int(e.inFlight)}
-		byID[e.id] = e
 	}
+	var drained []*environment
 	for _, id := range scheduler.ScaleIn(candidates, n) {
-		byID[id].phase = draining
+		e := w.byID(id)
+		e.phase = draining
+		e.instance.holds[v.index]--
+		drained = append(drained, e)
 	}
 	v.live = slices.DeleteFunc(v.live, func(e *environment) bool { return e.phase == draining })
-	drained := slices.Clone(v.serving)
 	w.route(v)
 	for _, e := range drained {
-		if e.phase == draining && e.inFlight == 0 {
+		if e.inFlight == 0 {
 			w.end(e)
 		}
 	}
 	if len(v.live) < v.Min {
 		w.violated("minimum", "scale-in left %d environments of version %s, %d are the minimum", len(v.live), v.key, v.Min)
 	}
+}
+
+func (w *world) byID(id string) *environment {
+	index, err := strconv.Atoi(id[1:])
+	if err != nil {
+		panic(err) // place made it
+	}
+	return w.environments[index]
 }
 
 // end takes a drained environment off its instance.
@@ -255,7 +256,12 @@ func (w *world) route(v *version) {
 	if ready := len(v.live) - v.starting; ready >= v.Min {
 		v.active = true
 	}
-	v.serving, v.cpu, v.inFlight = nil, 0, 0
+	if v.flow != nil {
+		v.ready = len(v.live) - v.starting
+		v.slots = v.ready * int(v.Slots)
+		return
+	}
+	v.serving, v.ready, v.slots, v.cpu, v.inFlight = nil, 0, 0, 0, 0
 	if !v.active {
 		return
 	}
@@ -267,7 +273,7 @@ func (w *world) route(v *version) {
 			v.inFlight += int(e.inFlight)
 		}
 	}
-	v.slots = len(v.serving) * int(v.Slots)
+	v.ready, v.slots = len(v.serving), len(v.serving)*int(v.Slots)
 	v.room = router.NewRoom(len(v.serving))
 	for k, e := range v.serving {
 		if e.inFlight >= v.Slots {

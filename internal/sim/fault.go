@@ -132,6 +132,9 @@ func (w *world) bury(p *provider) {
 		if e.phase == starting {
 			v.starting--
 		}
+		if e.phase != draining {
+			e.instance.holds[v.index]--
+		}
 		v.live = slices.DeleteFunc(v.live, func(other *environment) bool { return other == e })
 		v.changed = true
 		if !e.instance.gone {

@@ -14,6 +14,7 @@ const (
 	launched                // an instance joins, or its launch fails
 	started                 // an environment is ready
 	emptied                 // an instance has long enough held nothing
+	flowing                 // calls as amounts instead of single ones
 	measurement             // a point of the result's series
 	injection               // a fault
 )

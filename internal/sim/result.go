@@ -15,7 +15,7 @@ type Result struct {
 	Latency                        Histogram
 	Series                         []Point
 	VCPUHours                      float64
-	InstanceHours                  map[string]float64 // by type
+	InstanceUSD                    float64 // on-demand price of all instances, without the fee
 	Violations                     []string
 }
 
@@ -28,6 +28,7 @@ type Point struct {
 	Instances              int // launching ones included
 	VCPUs                  int32
 	CPU                    float64   // mean use of the environments, 0..1
+	InstanceUSD            float64   // on-demand price of the instances in this time, without the fee
 	Latency                Histogram `json:"-"`
 }
 
@@ -39,7 +40,7 @@ func (w *world) measure() {
 	cpu := 0.0
 	p.InFlight = int(w.inFlight)
 	for _, v := range w.versions {
-		p.Environments += len(v.serving)
+		p.Environments += v.ready
 		cpu += v.cpu
 	}
 	p.CPU = cpu / max(1, float64(p.Environments))
@@ -47,19 +48,13 @@ func (w *world) measure() {
 		p.Instances += len(provider.instances)
 		p.VCPUs += provider.vcpus
 		for _, i := range provider.instances {
-			w.hours(i.typ, hours, i.vcpus)
+			w.result.VCPUHours += hours * float64(i.vcpus)
+			p.InstanceUSD += hours * i.price
 		}
 	}
+	w.result.InstanceUSD += p.InstanceUSD
 	w.result.Series = append(w.result.Series, *p)
 	w.point = Point{}
-}
-
-func (w *world) hours(typ string, hours float64, vcpus int32) {
-	if w.result.InstanceHours == nil {
-		w.result.InstanceHours = map[string]float64{}
-	}
-	w.result.InstanceHours[typ] += hours
-	w.result.VCPUHours += hours * float64(vcpus)
 }
 
 func (w *world) finish() {
@@ -83,8 +78,8 @@ func (w *world) finish() {
 // Histogram counts durations, each in a class 1/32 wide of its size, from a
 // microsecond to hours. The zero value is empty.
 type Histogram struct {
-	classes []int64
-	total   int64
+	classes []float64
+	total   float64
 }
 
 const classesPerDoubling = 32
@@ -99,10 +94,10 @@ func class(d time.Duration) int {
 func (h *Histogram) Add(d time.Duration) { h.AddMany(d, 1) }
 
 // AddMany counts a duration n times.
-func (h *Histogram) AddMany(d time.Duration, n int64) {
+func (h *Histogram) AddMany(d time.Duration, n float64) {
 	c := class(d)
 	if c >= len(h.classes) {
-		h.classes = append(h.classes, make([]int64, c+1-len(h.classes))...)
+		h.classes = append(h.classes, make([]float64, c+1-len(h.classes))...)
 	}
 	h.classes[c] += n
 	h.total += n
@@ -111,23 +106,19 @@ func (h *Histogram) AddMany(d time.Duration, n int64) {
 // Merge adds another's counts, times weight.
 func (h *Histogram) Merge(other *Histogram, weight float64) {
 	if len(other.classes) > len(h.classes) {
-		h.classes = append(h.classes, make([]int64, len(other.classes)-len(h.classes))...)
+		h.classes = append(h.classes, make([]float64, len(other.classes)-len(h.classes))...)
 	}
 	for c, n := range other.classes {
-		n := int64(math.Round(float64(n) * weight))
-		h.classes[c] += n
-		h.total += n
+		h.classes[c] += n * weight
 	}
+	h.total += other.total * weight
 }
-
-// Count is how many were counted.
-func (h *Histogram) Count() int64 { return h.total }
 
 // Percentile gives the duration that p of 100 do not exceed, to 3 %; 0 of none.
 func (h *Histogram) Percentile(p float64) time.Duration {
-	rank := int64(math.Ceil(p / 100 * float64(h.total)))
+	rank := p / 100 * h.total
 	for c, n := range h.classes {
-		if rank -= n; rank <= 0 && n > 0 {
+		if rank -= n; rank <= 1e-6 && n > 0 {
 			octave, part := c/classesPerDoubling, c%classesPerDoubling
 			us := math.Exp2(float64(octave)) * (1 + (float64(part)+0.5)/classesPerDoubling)
 			return time.Duration(us * float64(time.Microsecond))

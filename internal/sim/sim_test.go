@@ -89,9 +89,9 @@ func (h *Histogram) mean() time.Duration {
 	sum := 0.0
 	for c, n := range h.classes {
 		octave, part := c/classesPerDoubling, c%classesPerDoubling
-		sum += float64(n) * math.Exp2(float64(octave)) * (1 + (float64(part)+0.5)/classesPerDoubling)
+		sum += n * math.Exp2(float64(octave)) * (1 + (float64(part)+0.5)/classesPerDoubling)
 	}
-	return time.Duration(sum / float64(h.total) * float64(time.Microsecond))
+	return time.Duration(sum / h.total * float64(time.Microsecond))
 }
 
 func TestPercentiles(t *testing.T) {

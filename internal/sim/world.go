@@ -66,6 +66,7 @@ type version struct {
 
 	// The router's side.
 	serving  []*environment
+	ready    int // how many serve
 	room     *router.Room
 	load     func(i int) float64
 	slots    int
@@ -73,7 +74,8 @@ type version struct {
 	cpu      float64 // sum of the last samples of serving
 	served   int64   // since the last look
 	refused  int64
-	turn     int // +1, -1: where the number went last
+	flow     *flow // what stands for single calls; nil: they are played
+	turn     int   // +1, -1: where the number went last
 }
 
 type instance struct {
@@ -82,10 +84,12 @@ type instance struct {
 	provider *provider
 	zone     string
 	typ      string
+	price    float64 // USD an hour, on demand
 	vcpus    int32
 	freeCPU  int64 // thousandths
 	freeMiB  int64
 	envs     []*environment
+	holds    []int // environments that are not on their way out, by version
 	launched bool
 	gone     bool
 	awake    bool // its agent samples
@@ -160,6 +164,9 @@ func newWorld(cfg Config) *world {
 	for i, f := range cfg.Faults {
 		w.queue.push(event{at: f.At, kind: injection, subject: int32(i)})
 	}
+	if cfg.Aggregate {
+		w.queue.push(event{at: sampleInterval, kind: flowing})
+	}
 	w.queue.push(event{at: cfg.Every, kind: measurement})
 	return w
 }
@@ -183,10 +190,15 @@ func (w *world) add(index int32, f Function) {
 	v.starting = 0
 	v.active = len(v.live) >= f.Min
 	w.route(v)
+	w.wake(p, 0)
+	if w.cfg.Aggregate {
+		v.flow = newFlow(f, w.cfg)
+		w.route(v)
+		return
+	}
 	if at := f.Traffic.next(0, w.cfg.Length, w.calls); at < w.cfg.Length {
 		w.queue.push(event{at: at, kind: arrival, subject: index})
 	}
-	w.wake(p, 0)
 }
 
 func (w *world) happen(e *event) {
@@ -209,6 +221,8 @@ func (w *world) happen(e *event) {
 		w.started(w.environments[e.subject])
 	case emptied:
 		w.endIfEmpty(w.instances[e.subject])
+	case flowing:
+		w.flowAll()
 	case measurement:
 		w.measure()
 		w.queue.push(event{at: w.now + w.cfg.Every, kind: measurement})
