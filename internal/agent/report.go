@@ -8,17 +8,22 @@ import (
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
-// report tells the server of each change. A change while a report is on its way
+// report tells the server of each change, and else that the agent is alive. A change while a report is on its way
 // makes one more report, not a queue of them.
 func (a *agent) report(ctx context.Context) error {
+	alive := time.NewTicker(wire.Heartbeat)
+	defer alive.Stop()
 	for {
+		// A failed session says all anew in its next Hello.
 		select {
 		case <-a.changed:
+			_ = a.session.send(wire.KindReport, a.view())
+			alive.Reset(wire.Heartbeat)
+		case <-alive.C:
+			_ = a.session.send(wire.KindAlive, wire.Alive{})
 		case <-ctx.Done():
 			return nil
 		}
-		// A failed session says all anew in its next Hello.
-		_ = a.session.send(wire.KindReport, a.view())
 	}
 }
 

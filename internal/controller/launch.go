@@ -46,8 +46,14 @@ func (c *Controller) launchFailures(r *round) {
 // serves goes on trying.
 func (c *Controller) failedLaunches(p lamina.CapacityProvider, v lamina.Version, bringingUp bool) []scheduler.Failure {
 	var out []scheduler.Failure
+	type place struct{ zone, kind string }
+	pause := map[place]time.Duration{}
 	for _, l := range c.launches[p.Key()] {
-		counts := c.cfg.Clock().Sub(l.at) < launchAgain
+		at := place{l.Zone, l.Type}
+		pause[at] = min(launchAgainMost, max(launchAgain, 2*pause[at]))
+	}
+	for _, l := range c.launches[p.Key()] {
+		counts := c.cfg.Clock().Sub(l.at) < pause[place{l.Zone, l.Type}]
 		if bringingUp {
 			counts = !l.at.Before(v.LastModified)
 		}

@@ -108,7 +108,7 @@ func environmentsOf(m fleet.Member) []environment {
 	for _, spec := range m.Assigned {
 		envs = append(envs, environment{
 			spec: spec, status: m.Environments[spec.ID], instance: m.ID, addr: m.InvokeAddr,
-			zone: m.Zone, shared: len(m.Assigned),
+			zone: m.Zone, shared: len(m.Assigned), silent: m.Silent,
 		})
 	}
 	return envs

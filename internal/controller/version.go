@@ -16,10 +16,11 @@ type environment struct {
 	addr     string
 	zone     string
 	shared   int // environments of any version on its instance
+	silent   bool
 }
 
 func (e environment) ready() bool {
-	return e.status.State == wire.EnvironmentReady && !e.spec.Draining && e.addr != ""
+	return e.status.State == wire.EnvironmentReady && !e.spec.Draining && !e.silent && e.addr != ""
 }
 
 func (e environment) ended() bool { return e.status.State == wire.EnvironmentEnded }
@@ -132,8 +133,10 @@ func (o *outcome) bringUp(s situation, want int) {
 	}
 	live, ready := count(s.envs, gen)
 	if ready < want {
-		o.start, o.which, o.config = max(0, want-live), gen, s.version.Config
-		o.floor = max(0, s.bounds.Minimum()-live)
+		if o.start == 0 { // the generation that serves comes first
+			o.start, o.which, o.config = max(0, want-live), gen, s.version.Config
+			o.floor = max(0, s.bounds.Minimum()-live)
+		}
 		return
 	}
 	o.status = lamina.VersionStatus{

@@ -33,6 +33,7 @@ const (
 	joinLimit      = 15 * time.Second // from then to the agent's Hello (chosen)
 	adoptLimit     = 10 * time.Second // a recorded instance counts as present for so long after a start (DESIGN.md 9)
 	lostLimit      = 45 * time.Second // without a session, before a joined instance is given up; below the minute after which its agent ends itself (DESIGN.md 11)
+	silentLimit    = 7 * time.Second  // of silence, three heartbeats, before nothing is sent to an agent any more (chosen)
 	terminateLimit = 30 * time.Second // for the driver to end an instance, before it is asked again (chosen)
 	commitLimit    = 5 * time.Second  // for the store to take a change, before it is tried again (chosen)
 	tendInterval   = 5 * time.Second  // between looks for records nobody follows, lost sessions and old records
@@ -94,6 +95,7 @@ type Member struct {
 	Joined       bool
 	Connected    bool      // there is a session with its agent
 	Reported     time.Time // when its agent last said anything
+	Silent       bool      // its agent keeps its session and says nothing: it is stopped or stuck
 	HostCPU      float64   // use of the machine under it, 0..1; 0: not known
 	Undecided    bool      // recorded by an earlier server and not yet rejoined or found gone
 	Ending       bool
@@ -178,6 +180,7 @@ func (f *Fleet) Run(ctx context.Context, l net.Listener) error {
 		return errors.Join(err, g.Wait())
 	}
 	g.Go(func() error { return f.tend(ctx) })
+	g.Go(func() error { return f.listen(ctx) })
 	return g.Wait()
 }
 

@@ -28,7 +28,8 @@ type member struct {
 	everJoined bool
 	addr       string
 	envs       map[string]wire.EnvironmentStatus
-	reported   time.Time
+	reported   time.Time // when its agent last said anything
+	silent     bool      // it has a session and has said nothing for silentLimit
 	hostCPU    float64
 	assigned   []wire.EnvironmentSpec
 	told       bool // assigned is this server's word, not what the agent brought along
@@ -51,7 +52,7 @@ func newMember(inst lamina.Instance, adopted bool) *member {
 
 func (m *member) snapshot() Member {
 	return Member{
-		Instance: m.inst, Joined: m.everJoined, Connected: m.session != nil, Reported: m.reported, HostCPU: m.hostCPU, Undecided: m.adopted && !m.everJoined && !m.ending,
+		Instance: m.inst, Joined: m.everJoined, Connected: m.session != nil, Reported: m.reported, Silent: m.silent, HostCPU: m.hostCPU, Undecided: m.adopted && !m.everJoined && !m.ending,
 		Ending: m.ending || m.isGone, InvokeAddr: m.addr,
 		Assigned: slices.Clone(m.assigned), Environments: maps.Clone(m.envs),
 	}

@@ -152,7 +152,7 @@ func (f *Fleet) admit(s *session, h wire.Hello) (*member, string) {
 	if m.session != nil {
 		m.session.conn.Close()
 	}
-	m.session, m.addr, m.reported = s, h.InvokeAddr, f.cfg.Clock()
+	m.session, m.addr, m.reported, m.silent = s, h.InvokeAddr, f.cfg.Clock(), false
 	m.setEnvironments(h.Environments)
 	if !m.told {
 		m.assigned = nil
@@ -196,9 +196,12 @@ func (f *Fleet) heard(m *member, kind wire.Kind, body []byte) error {
 		}
 		f.mu.Lock()
 		m.setEnvironments(report.Environments)
-		m.reported, m.hostCPU = f.cfg.Clock(), report.HostCPU
+		m.hostCPU = report.HostCPU
 		f.mu.Unlock()
+		f.hear(m)
 		f.changed()
+	case wire.KindAlive:
+		f.hear(m)
 	case wire.KindLogs:
 		batch, err := wire.Decode[wire.LogBatch](body)
 		if err != nil {

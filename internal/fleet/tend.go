@@ -6,6 +6,7 @@ import (
 
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/store/view"
+	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 // tend sees to what no event tells of, until ctx ends.
@@ -29,15 +30,63 @@ func (f *Fleet) tend(ctx context.Context) error {
 	}
 }
 
-// giveUpLost ends instances whose agent has had no session for too long. Only
-// their driver's word that they are gone releases what they hold.
+// giveUpLost ends instances whose agent has had no session, or has said nothing,
+// for too long. Only their driver's word that they are gone releases what they hold.
 func (f *Fleet) giveUpLost() {
 	now := f.cfg.Clock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.members {
-		if m.everJoined && m.session == nil && now.Sub(m.leftAt) > lostLimit {
+		switch {
+		case !m.everJoined:
+		case m.session == nil && now.Sub(m.leftAt) > lostLimit:
 			m.endLocked("its agent has had no session with the server for too long", 0)
+		case m.session != nil && now.Sub(m.reported) > lostLimit:
+			m.endLocked("its agent has said nothing for too long", 0)
+		}
+	}
+}
+
+// hear notes that an agent has said something.
+func (f *Fleet) hear(m *member) {
+	f.mu.Lock()
+	m.reported = f.cfg.Clock()
+	woke := m.silent
+	m.silent = false
+	f.mu.Unlock()
+	if woke {
+		f.changed()
+	}
+}
+
+// listen finds the agents that say nothing, until ctx ends. After a pause of the
+// server itself nobody counts as silent: nobody was listened to.
+func (f *Fleet) listen(ctx context.Context) error {
+	tick := time.NewTicker(wire.Heartbeat)
+	defer tick.Stop()
+	for last := f.cfg.Clock(); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now := f.cfg.Clock()
+		f.findSilent(now, now.Sub(last) > 2*wire.Heartbeat)
+		last = now
+	}
+}
+
+func (f *Fleet) findSilent(now time.Time, paused bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.members {
+		switch {
+		case paused:
+			m.reported = now
+		case m.session != nil && !m.silent && now.Sub(m.reported) > silentLimit:
+			m.silent = true
+			f.cfg.Log.Warn("an agent says nothing: it gets no invocations until it does", "instance", m.inst.ID)
+			f.changed()
 		}
 	}
 }

@@ -28,7 +28,12 @@ import (
 //
 //	1: first version
 //	2: invocations ask for their log's tail, answers carry it
-const ProtocolVersion = 2
+//	3: agents say every Heartbeat that they are alive
+const ProtocolVersion = 3
+
+// Heartbeat is how often an agent says that it is alive, by KindAlive if it has
+// nothing else to say (chosen; AWS's health checks are not documented).
+const Heartbeat = 2 * time.Second
 
 // maxFrame bounds one control frame; the largest is a log batch or a blob chunk.
 const maxFrame = 8 << 20
@@ -46,6 +51,7 @@ const (
 	KindBlobRequest                 // BlobRequest, agent → server, first frame of a blob connection
 	KindBlobChunk                   // BlobChunk, server → agent
 	KindShutdown                    // Shutdown, server → agent
+	KindAlive                       // Alive, agent → server
 )
 
 // Hello is how an agent joins. Environments lists what already runs, so that a
@@ -151,6 +157,9 @@ type Report struct {
 	HostCPU      float64 // use of the machine under the instance over the last sample, 0..1; 0: not known
 	Dropped      int64   // log events dropped since the last report
 }
+
+// Alive says nothing but that the agent works.
+type Alive struct{}
 
 // LogBatch carries log lines of one environment.
 type LogBatch struct {

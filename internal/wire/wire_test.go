@@ -52,6 +52,7 @@ func TestFrames(t *testing.T) {
 	roundTrip(t, KindBlobRequest, BlobRequest{InstanceID: "i-1", Token: "t", SHA256: "ff"})
 	roundTrip(t, KindBlobChunk, BlobChunk{Data: []byte{0, 1, 2}})
 	roundTrip(t, KindShutdown, Shutdown{Grace: time.Hour})
+	roundTrip(t, KindAlive, Alive{})
 }
 
 func TestFramesOneAfterTheOther(t *testing.T) {

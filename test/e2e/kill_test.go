@@ -174,3 +174,32 @@ func TestRunningCallsFinishAtStop(t *testing.T) {
 		t.Errorf("a call that ran at SIGTERM: %v", err)
 	}
 }
+
+// An agent that is stopped, not dead, gets no calls after some seconds, and its
+// environments serve again once it goes on.
+func TestStoppedInstanceIsLeftAlone(t *testing.T) {
+	needProcFS(t)
+	s := up(t)
+	p := makePlace(t, s)
+	p.publish(t, p.goFunction(t, "steady"))
+	stopped := s.agents()[0]
+	for _, pid := range withDescendants([]int{stopped}) {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Kill(pid, syscall.SIGCONT)
+	}
+	until(t, 30*time.Second, "the stopped instance is left alone", func() bool { return s.logged("an agent says nothing") })
+	time.Sleep(300 * time.Millisecond) // the next round takes the routes away
+	for i := range 40 {
+		if _, err := call(t.Context(), p.Clients, "steady", i, time.Millisecond); err != nil {
+			t.Errorf("a call while one of three instances is stopped: %v", err)
+		}
+	}
+	for _, pid := range withDescendants([]int{stopped}) {
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+			t.Error(err)
+		}
+	}
+	until(t, 30*time.Second, "all three serve again", func() bool { return len(p.names(t, "steady")) == minimum })
+}

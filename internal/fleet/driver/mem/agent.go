@@ -43,6 +43,7 @@ type agent struct {
 	epoch      int64
 	generation int64
 	envs       []*environment
+	frozen     bool        // says nothing, but keeps its session
 	alone      *time.Timer // ends an agent that no server wants
 }
 
@@ -282,22 +283,43 @@ func (a *agent) notify() {
 	}
 }
 
-// report tells the server of each change.
+// report tells the server of each change, and else that the agent is alive.
 func (a *agent) report() {
+	alive := time.NewTicker(wire.Heartbeat)
+	defer alive.Stop()
 	for {
 		select {
 		case <-a.news:
+			a.tell(wire.KindReport)
+		case <-alive.C:
+			a.tell(wire.KindAlive)
 		case <-a.ctx.Done():
 			return
 		}
-		a.mu.Lock()
-		conn, r := a.conn, wire.Report{Epoch: a.epoch, Generation: a.generation}
+	}
+}
+
+func (a *agent) tell(kind wire.Kind) {
+	var msg any = wire.Alive{}
+	a.mu.Lock()
+	conn, frozen := a.conn, a.frozen
+	if kind == wire.KindReport {
+		r := wire.Report{Epoch: a.epoch, Generation: a.generation}
 		for _, e := range a.envs {
 			r.Environments = append(r.Environments, e.status)
 		}
-		a.mu.Unlock()
-		if conn != nil && conn.Send(wire.KindReport, r) != nil {
-			conn.Close() // the next Hello says all anew
-		}
+		msg = r
 	}
+	a.mu.Unlock()
+	if conn != nil && !frozen && conn.Send(kind, msg) != nil {
+		conn.Close() // the next Hello says all anew
+	}
+}
+
+// freeze makes the agent say nothing, as one that is stopped does, or wakes it.
+func (a *agent) freeze(frozen bool) {
+	a.mu.Lock()
+	a.frozen = frozen
+	a.mu.Unlock()
+	a.notify()
 }

@@ -104,6 +104,14 @@ func (w *World) Sever(id string) {
 	}
 }
 
+// Freeze stops an instance's agent as SIGSTOP does: it keeps its session and says
+// nothing until it is woken.
+func (w *World) Freeze(id string, frozen bool) {
+	if a := w.agent(id); a != nil {
+		a.freeze(frozen)
+	}
+}
+
 // Crash ends an environment as the death of its runtime does.
 func (w *World) Crash(id, environment string) {
 	if a := w.agent(id); a != nil {
