@@ -139,6 +139,7 @@ func (s *server) hear(kind wire.Kind, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch kind {
+	case wire.KindAlive:
 	case wire.KindReport:
 		r, err := wire.Decode[wire.Report](body)
 		if err != nil {
