@@ -76,7 +76,11 @@ func boundsOf(b *lamina.ScalingConfig, p lamina.CapacityProvider) scaler.Bounds 
 func signals(members map[string]fleet.Member, envs []environment, serving int64, load lamina.Load, now time.Time) scaler.Signals {
 	in := scaler.Signals{InFlight: load.InFlight, Served: load.Served, Refused: load.Refused}
 	for _, e := range envs {
-		if e.spec.Generation != serving || !e.ready() {
+		if e.spec.Generation != serving || e.spec.Draining || e.ended() {
+			continue
+		}
+		if !e.ready() {
+			in.Starting++
 			continue
 		}
 		m := members[e.instance]

@@ -42,6 +42,7 @@ type Bounds struct {
 // those of environments that serve.
 type Signals struct {
 	Serving  int     // environments that take invocations
+	Starting int     // environments that will
 	Slots    int     // of all of them together
 	InFlight int     // invocations in them now
 	CPU      float64 // the mean of their utilisations, each use ÷ share, 0..1
@@ -73,6 +74,7 @@ const (
 // knows nothing yet.
 type State struct {
 	at       time.Time // of the last look
+	learning bool      // has been blind since the first look
 	cpu      float64   // smoothed sum of utilisations, in environments
 	inFlight float64   // smoothed
 	served   float64   // invocations of late, fading over Smoothing
@@ -100,8 +102,10 @@ type Decision struct {
 // scale-in follows the highest demand of the last Hold, step by step, and never
 // while blind.
 func (s State) Managed(in Signals, b Bounds, now time.Time) (State, Decision) {
-	if s.at.IsZero() { // after a start, what serves was wanted a moment ago
-		s.held, s.peaks = in.Serving, []peak{{now, in.Serving}}
+	if s.at.IsZero() || s.learning {
+		// After a start, what is there was wanted a moment ago; while blind, more of it may come to light.
+		s.held = max(s.held, in.Serving+in.Starting)
+		s.peaks, s.learning = []peak{{now, s.held}}, in.Blind
 	}
 	s = s.smoothed(in, now)
 	up, cause := s.demand(in, b, 1)

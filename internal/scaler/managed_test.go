@@ -229,6 +229,35 @@ func TestAfterARestartNothingIsEndedAtOnce(t *testing.T) {
 	}
 }
 
+// What was still starting, or is not heard of yet, was wanted as well.
+func TestAfterARestartWhatComesToLightIsKept(t *testing.T) {
+	now := start
+	var s State
+	var d Decision
+	for _, look := range []struct {
+		in   Signals
+		want int
+	}{
+		{Signals{Blind: true}, 3},
+		{Signals{Blind: true, Serving: 4, Slots: 64, Starting: 2}, 6},
+		{Signals{Blind: true, Serving: 9, Slots: 144, Starting: 7}, 16},
+		{Signals{Serving: 9, Slots: 144, Starting: 7}, 16},
+		{Signals{Serving: 16, Slots: 256}, 16},
+	} {
+		now = now.Add(time.Second)
+		if s, d = s.Managed(look.in, free, now); d.Want != look.want {
+			t.Errorf("%+v: %d because of %s, want %d", look.in, d.Want, d.Cause, look.want)
+		}
+	}
+	for range 600 {
+		now = now.Add(time.Second)
+		s, d = s.Managed(Signals{Serving: d.Want, Slots: 16 * d.Want}, free, now)
+	}
+	if d.Want != 3 {
+		t.Errorf("after ten minutes without load %d are left, want 3", d.Want)
+	}
+}
+
 // Whatever comes in, the answer stays in its bounds and nothing grows for ever.
 func FuzzManaged(f *testing.F) {
 	f.Add(uint64(1), int8(3), int8(-1))

@@ -60,7 +60,7 @@ func (w *world) blind(p *provider) bool {
 // scale brings a version to the number that the scaler asks for.
 func (w *world) scale(v *version, blind bool) {
 	in := scaler.Signals{
-		Serving: v.ready, Slots: v.slots, InFlight: v.inFlight, Served: v.served, Refused: v.refused, Blind: blind,
+		Serving: v.ready, Starting: v.starting, Slots: v.slots, InFlight: v.inFlight, Served: v.served, Refused: v.refused, Blind: blind,
 	}
 	if in.Serving > 0 {
 		in.CPU = v.cpu / float64(in.Serving)
@@ -70,6 +70,9 @@ func (w *world) scale(v *version, blind bool) {
 	v.state, v.latest = v.state.Managed(in, scaler.Bounds{Min: v.Min, Max: v.Max, Target: v.provider.Target}, epoch.Add(w.now))
 	if before != 0 {
 		w.turned(v, v.latest.Want-before)
+	}
+	if blind && v.latest.Want < len(v.live) && (v.Max < 0 || len(v.live) <= v.Max) {
+		w.violated("F9", "version %s shall go from %d to %d environments while an agent is not heard of", v.key, len(v.live), v.latest.Want)
 	}
 	switch want := max(v.latest.Want, v.Min); {
 	case len(v.live) < want:

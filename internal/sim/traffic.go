@@ -89,12 +89,3 @@ func (t Traffic) Calls(end time.Duration) float64 {
 	}
 	return sum
 }
-
-// peak is the highest rate.
-func (t Traffic) peak(end time.Duration) float64 {
-	highest := 0.0
-	for now := time.Duration(0); now < end; now += segment {
-		highest = max(highest, t(now))
-	}
-	return highest
-}
