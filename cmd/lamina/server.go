@@ -46,6 +46,7 @@ type serverConfig struct {
 	hosts    []string // names besides loopback under which clients may call
 	settings driver.Settings
 	orphan   time.Duration
+	age      time.Duration // at which an instance is replaced
 	log      *slog.Logger
 }
 
@@ -149,7 +150,7 @@ func (s *server) build() error {
 	s.controller = controller.New(controller.Config{
 		View: s.view, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.fleetRows.Allocations,
 		Fleet: s.fleet, Routes: s.router, Roles: s.roles, Credentials: s.roles, Offers: offers,
-		FreeAddresses: freeAddresses, NewInstanceID: func() string { return network.NewID("i") }, Clock: time.Now, Log: s.cfg.log,
+		FreeAddresses: freeAddresses, NewInstanceID: func() string { return network.NewID("i") }, InstanceAge: s.cfg.age, Clock: time.Now, Log: s.cfg.log,
 	})
 	s.handler = s.routes()
 	return nil

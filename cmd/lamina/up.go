@@ -45,6 +45,7 @@ type upCmd struct {
 	CPULimit  driver.CPULimit   `name:"cpu-limit" help:"weight: vCPUs count when the host is busy; hard: always." enum:"weight,hard" default:"weight"`
 	Runtime   map[string]string `help:"Interpreter of a runtime, e.g. python3.13=/opt/python/bin/python3.13." placeholder:"NAME=PATH"`
 	Orphan    time.Duration     `help:"How long instances outlive a server that is gone." default:"1m"`
+	Age       time.Duration     `name:"instance-age" help:"Age at which an instance is replaced by a new one; 0: never." default:"336h"`
 	Detach    bool              `help:"Leave instances running at SIGTERM, for the next start (SIGUSR2 does so once)."`
 	Verbose   bool              `help:"Log more." short:"v"`
 }
@@ -73,7 +74,7 @@ func (c upCmd) Run(ctx context.Context) error {
 	}
 	endpoint := "http://" + reachable(l.Addr().(*net.TCPAddr))
 	s, err := newServer(ctx, serverConfig{
-		folder: f, endpoint: endpoint, loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, log: log,
+		folder: f, endpoint: endpoint, loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, log: log,
 		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, LogLevel: strings.ToLower(c.level().String())}, c.sandboxFlags),
 	})
 	if err != nil {

@@ -58,6 +58,7 @@ type Config struct {
 	// FreeAddresses is how many addresses a subnet has left when so many are used.
 	FreeAddresses func(s lamina.Subnet, used int) int
 	NewInstanceID func() string
+	InstanceAge   time.Duration // at which an instance is replaced; 0: never
 	Clock         lamina.Clock
 	Log           *slog.Logger
 }

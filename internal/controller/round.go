@@ -45,6 +45,7 @@ type group struct {
 	versions  []lamina.Version
 	instances []string // ids
 	undecided bool
+	retiring  string // the instance that is being replaced for its age; "": none
 }
 
 func (c *Controller) load() *round {
@@ -81,6 +82,9 @@ func (c *Controller) load() *round {
 		if m.Ending {
 			continue
 		}
+		if c.aged(m) && (g.retiring == "" || m.LaunchedAt.Before(r.members[g.retiring].LaunchedAt)) {
+			g.retiring = id
+		}
 		for _, e := range environmentsOf(m) {
 			if r.serves(e.spec) {
 				r.envs[e.spec.VersionKey] = append(r.envs[e.spec.VersionKey], e)
@@ -88,11 +92,33 @@ func (c *Controller) load() *round {
 		}
 	}
 	for _, g := range groups {
+		r.retire(g.retiring)
 		slices.Sort(g.instances)
 		r.groups = append(r.groups, g)
 	}
 	slices.SortFunc(r.groups, func(a, b *group) int { return cmp.Compare(a.provider.Key(), b.provider.Key()) })
 	return r
+}
+
+// aged says whether an instance has reached the age at which it is replaced. The
+// hidden fleet's go when they are empty.
+func (c *Controller) aged(m fleet.Member) bool {
+	return c.cfg.InstanceAge > 0 && m.Joined && !m.Hidden && c.cfg.Clock().Sub(m.LaunchedAt) >= c.cfg.InstanceAge
+}
+
+// retire marks the environments of the one instance of a provider that is being
+// replaced. The oldest goes first, and the next when it is gone, so that a fleet
+// of one age is not doubled.
+func (r *round) retire(instance string) {
+	if instance == "" {
+		return
+	}
+	for _, spec := range r.members[instance].Assigned {
+		envs := r.envs[spec.VersionKey]
+		for i := range envs {
+			envs[i].retiring = envs[i].retiring || envs[i].instance == instance
+		}
+	}
 }
 
 // reload takes the picture anew in the middle of a round; the group is nil when

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -324,5 +325,41 @@ func (w *region) publishFor(provider string) {
 		w.check.publishes(v)
 		f := lamina.Function{Scope: scope, Name: "other", Config: v.Config}
 		return tx.Do(w.lambda.Providers.Put(p.Key(), p), w.lambda.Functions.Put(f.Key(), f), w.lambda.Versions.Put(v.Key(), v))
+	})
+}
+
+// Instances are replaced at their age, one after the other, and never without
+// their successor.
+func TestInstancesAreReplacedAtTheirAge(t *testing.T) {
+	scenario(t, 8, func(w *region) { // room for one more beside the three
+		w.age = time.Hour
+		w.stop()
+		w.start()
+		v := w.publishes(2048)
+		w.after(30 * time.Minute)
+		young := w.world.IDs()
+		w.after(20 * time.Minute)
+		if now := w.world.IDs(); !slices.Equal(now, young) {
+			t.Errorf("before their time %v became %v", young, now)
+		}
+		for range 60 {
+			w.after(10 * time.Second)
+			w.wantActive(v)
+			if n := len(w.check.ready()); n < 3 {
+				t.Errorf("%d environments serve in the middle", n)
+			}
+			if n := len(w.world.IDs()); n > 4 {
+				t.Errorf("%d instances at once", n)
+			}
+		}
+		w.after(30 * time.Minute)
+		for _, id := range w.world.IDs() {
+			if slices.Contains(young, id) {
+				t.Errorf("%s is still there", id)
+			}
+		}
+		if n := w.instances.Load(); n != 6 {
+			t.Errorf("%d launches, want 6", n)
+		}
 	})
 }

@@ -88,7 +88,8 @@ type region struct {
 	check   *checker
 	*server
 
-	instances atomic.Int64 // launched so far
+	instances atomic.Int64  // launched so far
+	age       time.Duration // of the next start's Config
 
 	mu      sync.Mutex
 	faults  *rand.Rand                  // of what happens on the way
@@ -196,7 +197,8 @@ func (w *region) start() {
 	})
 	s.controller = New(Config{
 		View: v, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.rows.Allocations,
-		Fleet: s.fleet, Routes: s.routes, Roles: roles{&w.badRole}, Credentials: noCredentials{},
+		InstanceAge: w.age,
+		Fleet:       s.fleet, Routes: s.routes, Roles: roles{&w.badRole}, Credentials: noCredentials{},
 		Offers: func(lamina.CapacityProvider) []scheduler.Offer {
 			return []scheduler.Offer{{Type: "c6a.large", VCPUs: 2, MemoryMiB: 4096}, {Type: "m5.large", VCPUs: 2, MemoryMiB: 8192}, {Type: "c6a.xlarge", VCPUs: 4, MemoryMiB: 8192}}
 		},

@@ -115,7 +115,7 @@ func (c *Controller) request(r *round, g *group, v lamina.Version, o *outcome) s
 		Need:  scheduler.Need{MilliVCPU: o.config.MilliVCPU(), MemoryMiB: int64(o.config.MemoryMB)},
 	}
 	for _, id := range g.instances {
-		if m := r.members[id]; !m.Ending {
+		if m := r.members[id]; !m.Ending && id != g.retiring {
 			q.Hosts = append(q.Hosts, host(m, r.assignment(id), v))
 		}
 	}

@@ -15,8 +15,9 @@ type environment struct {
 	instance string
 	addr     string
 	zone     string
-	shared   int // environments of any version on its instance
-	silent   bool
+	shared   int  // environments of any version on its instance
+	silent   bool // its agent says nothing
+	retiring bool // its instance is being replaced for its age
 }
 
 func (e environment) ready() bool {
@@ -175,6 +176,9 @@ func (o *outcome) keep(s situation, gen int64, config lamina.FunctionConfig, wan
 	case live > want && ready == live:
 		o.scaleIn(s, gen, live-want)
 	}
+	if ready >= want {
+		o.drainRetiring(s.envs)
+	}
 	if ready >= s.bounds.Minimum() {
 		o.status.Applied = s.bounds
 	}
@@ -205,10 +209,19 @@ func (o *outcome) drainGeneration(envs []environment, gen int64) {
 	}
 }
 
+// drainRetiring ends what others have taken the place of.
+func (o *outcome) drainRetiring(envs []environment) {
+	for _, e := range envs {
+		if e.retiring {
+			o.drain[e.spec.ID] = true
+		}
+	}
+}
+
 func (o *outcome) scaleIn(s situation, gen int64, n int) {
 	var candidates []scheduler.Placed
 	for _, e := range s.envs {
-		if e.spec.Generation == gen && !e.spec.Draining {
+		if e.spec.Generation == gen && !e.spec.Draining && !e.retiring {
 			candidates = append(candidates, scheduler.Placed{
 				ID: e.spec.ID, Host: e.instance, Zone: e.zone, Shared: e.shared,
 				InFlight: s.load.Environments[e.spec.ID].InFlight,
@@ -220,11 +233,11 @@ func (o *outcome) scaleIn(s situation, gen int64, n int) {
 	}
 }
 
-// count gives the environments of a generation that are not on their way out,
-// and those of them that take invocations.
+// count gives the environments of a generation that are not on their way out, nor
+// on an instance that is, and those of them that take invocations.
 func count(envs []environment, gen int64) (live, ready int) {
 	for _, e := range envs {
-		if e.spec.Generation != gen || e.spec.Draining || e.ended() {
+		if e.spec.Generation != gen || e.spec.Draining || e.retiring || e.ended() {
 			continue
 		}
 		live++
