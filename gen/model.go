@@ -50,6 +50,7 @@ type ref struct {
 	JSONValue     bool   `json:"jsonvalue"`
 	TimeFormat    string `json:"timestampFormat"`
 	ResultWrapper string `json:"resultWrapper"`
+	EventPayload  bool   `json:"eventpayload"` // the member is an event's whole payload
 }
 
 type shape struct {
@@ -66,6 +67,7 @@ type shape struct {
 	Enum       []string    `json:"enum"`
 	Sensitive  bool        `json:"sensitive"`
 	Streaming  bool        `json:"streaming"`
+	Events     bool        `json:"eventstream"` // a union: the events of a stream
 	Flattened  bool        `json:"flattened"`
 	TimeFormat string      `json:"timestampFormat"`
 	Exception  bool        `json:"exception"`

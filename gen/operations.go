@@ -22,7 +22,7 @@ var served = []service{
 		*CapacityProvider *CapacityProviders PutFunctionScalingConfig GetFunctionScalingConfig
 		ListFunctionVersionsByCapacityProvider
 		CreateFunction GetFunction GetFunctionConfiguration ListFunctions UpdateFunctionCode
-		UpdateFunctionConfiguration DeleteFunction PublishVersion ListVersionsByFunction Invoke
+		UpdateFunctionConfiguration DeleteFunction PublishVersion ListVersionsByFunction Invoke InvokeWithResponseStream
 		TagResource UntagResource ListTags GetAccountSettings GetFunctionCodeSigningConfig
 		GetFunctionConcurrency PutFunctionConcurrency DeleteFunctionConcurrency
 		GetFunctionRecursionConfig GetRuntimeManagementConfig GetPolicy AddPermission RemovePermission

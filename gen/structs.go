@@ -12,6 +12,9 @@ func (p *pack) structs() string {
 		if s := p.model.Shapes[name]; s.Type == "structure" {
 			fmt.Fprintf(&b, "// %s is the model's structure %s.\ntype %[1]s struct {\n", exported(name), name)
 			for _, m := range s.Members {
+				if p.model.Shapes[m.Shape].Events {
+					continue // sent apart: awsproto.Stream
+				}
 				fmt.Fprintf(&b, "%s %s\n", exported(m.Name), p.field(m.Shape))
 			}
 			b.WriteString("}\n\n")
@@ -103,6 +106,10 @@ func (p *pack) operations() string {
 	fmt.Fprintf(&b, "var Service = awsproto.NewService(%q, table)\n\n// The operations.\nvar (\n", p.name)
 	for _, op := range p.ops {
 		o := p.model.Operations[op]
+		if events := p.events(o); events != "" {
+			fmt.Fprintf(&b, "%s = awsproto.StreamOperation[%s, %s, %s]{Service: Service, Name: %q}\n", op, goType(o.Input), goType(o.Output), exported(events), op)
+			continue
+		}
 		fmt.Fprintf(&b, "%s = awsproto.Operation[%s, %s]{Service: Service, Name: %q}\n", op, goType(o.Input), goType(o.Output), op)
 	}
 	b.WriteString(")\n")
@@ -116,7 +123,11 @@ func (p *pack) bindTest() string {
 	b.WriteString("import (\n\"testing\"\n\n\"github.com/lamina-dev/lamina/internal/awsproto\"\n)\n\n")
 	b.WriteString("func TestOperationsBind(*testing.T) {\nm := awsproto.NewMux(awsproto.Config{})\n")
 	for _, op := range p.ops {
-		fmt.Fprintf(&b, "awsproto.Handle(m, %s, nil)\n", op)
+		handle := "Handle"
+		if p.events(p.model.Operations[op]) != "" {
+			handle = "HandleStream"
+		}
+		fmt.Fprintf(&b, "awsproto.%s(m, %s, nil)\n", handle, op)
 	}
 	b.WriteString("m.Prepare()\n}\n")
 	return b.String()

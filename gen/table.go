@@ -48,7 +48,21 @@ func (p *pack) operationLine(b *strings.Builder, name string) {
 		status = strconv.Itoa(o.HTTP.ResponseCode)
 	}
 	line(b, "op", name, o.HTTP.Method, o.HTTP.RequestURI, in, out,
-		"status="+status, "wrapper="+wrapper, "errors="+strings.Join(codes, ","))
+		"status="+status, "wrapper="+wrapper, "events="+p.events(o), "errors="+strings.Join(codes, ","))
+}
+
+// events names the union of the events that an operation answers with; "" when
+// its answer is no event stream.
+func (p *pack) events(o *operation) string {
+	if o.Output == nil {
+		return ""
+	}
+	for _, m := range p.model.Shapes[o.Output.Shape].Members {
+		if p.model.Shapes[m.Shape].Events {
+			return m.Shape
+		}
+	}
+	return ""
 }
 
 // errorLines lists every error of the service, reached or not: a handler may
@@ -86,8 +100,11 @@ func (p *pack) shapeLines(b *strings.Builder, name string) {
 	s := p.model.Shapes[name]
 	switch s.Type {
 	case "structure":
-		line(b, "structure", name, "payload="+s.Payload, mark(s.Sensitive, "sensitive"))
+		line(b, "structure", name, "payload="+p.payload(s), mark(s.Sensitive, "sensitive"))
 		for _, m := range s.Members {
+			if p.model.Shapes[m.Shape].Events {
+				continue
+			}
 			fields := append([]string{"." + m.Name, p.short(m.Shape)}, refFields(&m.ref)...)
 			line(b, append(fields, mark(slices.Contains(s.Required, m.Name), "required"))...)
 		}
@@ -102,6 +119,17 @@ func (p *pack) shapeLines(b *strings.Builder, name string) {
 			line(b, append([]string{s.Type, name}, p.scalarFields(name, s)...)...)
 		}
 	}
+}
+
+// payload is the member that is the whole body; a stream of events is none of
+// the structure's.
+func (p *pack) payload(s *shape) string {
+	for _, m := range s.Members {
+		if m.Name == s.Payload && p.model.Shapes[m.Shape].Events {
+			return ""
+		}
+	}
+	return s.Payload
 }
 
 // short is a shape's name, or only its type where nothing else is to be known.
@@ -141,7 +169,7 @@ func (p *pack) scalarFields(name string, s *shape) []string {
 
 func refFields(r *ref) []string {
 	return []string{"at=" + r.Location, "wire=" + r.LocationName, "query=" + r.QueryName, "format=" + r.TimeFormat,
-		mark(r.Flattened, "flattened"), mark(r.JSONValue, "jsonvalue")}
+		mark(r.Flattened, "flattened"), mark(r.JSONValue, "jsonvalue"), mark(r.EventPayload, "eventpayload")}
 }
 
 func mark(set bool, name string) string {

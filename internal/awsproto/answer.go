@@ -51,6 +51,19 @@ func (x *exchange) answer(out reflect.Value) {
 
 // answerREST puts members into status, headers and body.
 func (x *exchange) answerREST(s *shape, v reflect.Value) {
+	status := x.head(s, v)
+	switch {
+	case s.payload != nil:
+		x.write(status, payload(s.payload, v.Field(s.payload.field)))
+	case s.body:
+		x.write(status, appendJSONStruct(nil, s, v))
+	default:
+		x.write(status, nil)
+	}
+}
+
+// head sets the headers of an answer and gives its status.
+func (x *exchange) head(s *shape, v reflect.Value) int {
 	status := x.entry.line.status
 	for _, m := range s.members {
 		f := v.Field(m.field)
@@ -69,14 +82,7 @@ func (x *exchange) answerREST(s *shape, v reflect.Value) {
 			x.w.Header().Set(m.out, headerText(m, f))
 		}
 	}
-	switch {
-	case s.payload != nil:
-		x.write(status, payload(s.payload, v.Field(s.payload.field)))
-	case s.body:
-		x.write(status, appendJSONStruct(nil, s, v))
-	default:
-		x.write(status, nil)
-	}
+	return status
 }
 
 func payload(m *member, f reflect.Value) []byte {

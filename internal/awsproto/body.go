@@ -25,11 +25,12 @@ const (
 
 // bodyLimits are the operations whose bodies are larger than the default.
 var bodyLimits = map[string]int64{
-	"lambda.CreateFunction":      packageBodyLimit,
-	"lambda.UpdateFunctionCode":  packageBodyLimit,
-	"lambda.PublishLayerVersion": packageBodyLimit,
-	"lambda.Invoke":              syncBodyLimit,
-	"logs.PutLogEvents":          eventsBodyLimit,
+	"lambda.CreateFunction":           packageBodyLimit,
+	"lambda.UpdateFunctionCode":       packageBodyLimit,
+	"lambda.PublishLayerVersion":      packageBodyLimit,
+	"lambda.Invoke":                   syncBodyLimit,
+	"lambda.InvokeWithResponseStream": syncBodyLimit,
+	"logs.PutLogEvents":               eventsBodyLimit,
 }
 
 func bodyLimit(service, operation string) int64 {

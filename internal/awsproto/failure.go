@@ -142,6 +142,10 @@ func (x *exchange) spell(code, message string) (string, string) {
 
 // writeFault encodes an error as its protocol wants it.
 func (x *exchange) writeFault(f failure) {
+	if x.begun {
+		x.failStream(f)
+		return
+	}
 	switch x.table.protocol {
 	case query:
 		x.write(f.status, x.faultQuery(f))

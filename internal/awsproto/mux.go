@@ -125,7 +125,9 @@ type exchange struct {
 	params []param
 	body   []byte
 	form   *form
-	taken  int64 // of the budget
+	taken  int64  // of the budget
+	begun  bool   // an event stream's head is out
+	frame  []byte // the event sent last
 }
 
 func (x *exchange) release() { x.mux.config.Budget.release(x.taken) }
@@ -161,6 +163,9 @@ func (x *exchange) serve() error {
 	}
 	if err := x.validate(in.Elem()); err != nil {
 		return err
+	}
+	if x.entry.stream != nil {
+		return x.entry.stream(ctx, x, in)
 	}
 	out, err := x.entry.call(ctx, in)
 	if err != nil {

@@ -51,13 +51,16 @@ type entry struct {
 	service *Service
 	name    string
 	in, out reflect.Type
+	event   reflect.Type // of what the answer is a stream of; nil: it is none
 	call    func(context.Context, reflect.Value) (reflect.Value, error)
+	stream  func(context.Context, *exchange, reflect.Value) error
 
-	once      sync.Once
-	line      *opLine
-	inShape   *shape
-	outShape  *shape
-	bodyLimit int64
+	once       sync.Once
+	line       *opLine
+	inShape    *shape
+	outShape   *shape
+	eventShape *shape
+	bodyLimit  int64
 }
 
 // ready binds the operation's shapes at its first use.
@@ -66,6 +69,9 @@ func (e *entry) ready() *entry {
 		e.line = e.service.read().ops[e.name]
 		e.inShape = e.service.bind(e.line.in, e.in)
 		e.outShape = e.service.bind(e.line.out, e.out)
+		if e.event != nil {
+			e.eventShape = e.service.bind(e.line.events, e.event)
+		}
 	})
 	return e
 }

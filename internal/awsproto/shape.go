@@ -58,6 +58,8 @@ type member struct {
 	required bool
 	field    int
 	shape    *shape
+
+	eventPayload bool // all of an event's payload
 }
 
 // compiler binds shapes of one service; it is used under the service's lock.
@@ -124,7 +126,7 @@ func (c *compiler) fill(s *shape, head, lines []string, t reflect.Type) {
 		if ft.Kind() == reflect.Pointer {
 			ft = ft.Elem()
 		}
-		m := &member{name: name, path: small(name), at: attr(f, "at"), format: attr(f, "format"), required: has(f, "required"), field: field.Index[0]}
+		m := &member{name: name, path: small(name), at: attr(f, "at"), format: attr(f, "format"), required: has(f, "required"), field: field.Index[0], eventPayload: has(f, "eventpayload")}
 		m.in, m.out = c.wire(name, f)
 		m.shape = c.shape(f[1], ft)
 		s.members = append(s.members, m)

@@ -32,8 +32,8 @@ type table struct {
 
 // opLine is an operation of the table.
 type opLine struct {
-	name, method, uri, in, out, wrapper string
-	status                              int
+	name, method, uri, in, out, wrapper, events string
+	status                                      int
 }
 
 // errorLine is an error of the table.
@@ -76,7 +76,7 @@ func (t *table) readService(line string) {
 
 func readOp(line string) *opLine {
 	f := strings.Split(line, "\t")
-	op := &opLine{name: f[0], method: f[1], uri: f[2], in: f[3], out: f[4], wrapper: attr(f, "wrapper"), status: 200}
+	op := &opLine{name: f[0], method: f[1], uri: f[2], in: f[3], out: f[4], wrapper: attr(f, "wrapper"), events: attr(f, "events"), status: 200}
 	if s := attr(f, "status"); s != "" {
 		op.status, _ = strconv.Atoi(s)
 	}

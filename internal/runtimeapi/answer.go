@@ -61,6 +61,10 @@ func (s *Server) response(w *conn, r *http.Request, id string) {
 		writeError(w, http.StatusBadRequest, "InvalidFunctionResponseMode", "Invalid function response mode")
 		return
 	}
+	if mode != "" && c.inv.Stream {
+		s.stream(w, r, id, c)
+		return
+	}
 	body, size, err := readBody(r, MaxResponse)
 	var res Result
 	switch {
@@ -81,6 +85,10 @@ func (s *Server) response(w *conn, r *http.Request, id string) {
 
 // failure takes a worker's error.
 func (s *Server) failure(w *conn, r *http.Request, id string) {
+	if c := s.streaming(r, id); c != nil {
+		s.failStream(w, r, id, c)
+		return
+	}
 	c, err := s.beginAnswer(w, r, id)
 	if err != nil {
 		s.refuse(w, r, id, err)
@@ -98,14 +106,19 @@ func (s *Server) failure(w *conn, r *http.Request, id string) {
 			err = late
 		}
 	default:
-		err = s.endAnswer(w, c, Result{
-			Status:      StatusFunctionError,
-			ErrorType:   filterErrorType(r.Header.Get(headerErrorType)),
-			ContentType: orElse(r.Header.Get("Content-Type"), typeJSON),
-			Body:        body,
-		})
+		err = s.endAnswer(w, c, postedError(r, body))
 	}
 	s.reply(w, r, id, err)
+}
+
+// postedError is the result that a worker's error is.
+func postedError(r *http.Request, body []byte) Result {
+	return Result{
+		Status:      StatusFunctionError,
+		ErrorType:   filterErrorType(r.Header.Get(headerErrorType)),
+		ContentType: orElse(r.Header.Get("Content-Type"), typeJSON),
+		Body:        body,
+	}
 }
 
 // beginAnswer claims the call for one answer, so that the first one stands.

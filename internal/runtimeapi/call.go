@@ -18,7 +18,9 @@ type call struct {
 	timer    *time.Timer
 	reader   *conn         // on which its answer is being read
 	assigned chan struct{} // closed when a worker took it; nil if one did at once; set before c is shared
-	done     chan outcome  // one send, by finish or expire
+	done     chan outcome  // one send, by tell or beginStream
+	stream   *Stream       // since beginStream
+	left     bool          // nobody waits on done any more
 }
 
 type callState int
@@ -101,6 +103,7 @@ func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 		if s.withdraw(c) {
 			return Result{}, fmt.Errorf("waiting for a worker: %w", ctx.Err())
 		}
+		s.leaveCall(c)
 		return Result{}, fmt.Errorf("waiting for the answer: %w", ctx.Err())
 	}
 }
@@ -170,19 +173,30 @@ func (s *Server) withdraw(c *call) bool {
 	return true
 }
 
+// leaveCall lets a response stream into the void.
+func (s *Server) leaveCall(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.left = true
+	if c.stream != nil {
+		c.stream.Close()
+	}
+}
+
 // expire gives the caller its timeout. Nothing is killed, and the slot stays
-// taken until the worker answers; only a half-read answer is broken off.
+// taken until the worker answers; only a half-read answer is broken off, and of a
+// stream the rest is read for nobody.
 func (s *Server) expire(c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.state != callRunning && c.state != callAnswering {
 		return
 	}
-	if c.state == callAnswering {
+	if c.state == callAnswering && c.stream == nil {
 		c.reader.breakOff()
 	}
 	c.state = callTimedOut
-	c.done <- outcome{res: timeoutResult(c)}
+	c.tell(outcome{res: timeoutResult(c)})
 }
 
 // finish takes c out of the table, frees its slot and hands o to the caller
@@ -192,7 +206,7 @@ func (s *Server) finish(c *call, o outcome) {
 		return
 	}
 	if c.state != callTimedOut {
-		c.done <- o
+		c.tell(o)
 	}
 	c.state = callDone
 	s.waiting.remove(&c.node)

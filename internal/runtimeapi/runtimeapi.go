@@ -47,6 +47,7 @@ type Invocation struct {
 	TenantID        string
 	ContentType     string        // "" means application/json
 	Timeout         time.Duration // counted from the hand-over to a worker
+	Stream          bool          // a streaming runtime's response is wanted as it comes
 	Body            []byte        // not retained after the hand-over
 }
 
@@ -68,9 +69,10 @@ type Result struct {
 	ErrorType   string // the platform's type, e.g. Runtime.Unknown; "" when OK
 	ContentType string
 	Body        []byte
-	// Streamed tells that the runtime chose streaming mode; the body is still
-	// whole here, streams are to come.
+	// Streamed tells that the runtime chose streaming mode. Stream is then the
+	// response of an Invocation that wants it so; all others have it in Body.
 	Streamed bool
+	Stream   *Stream
 	Duration time.Duration // from hand-over to answer
 }
 

@@ -38,6 +38,7 @@ func TestOperationsBind(*testing.T) {
 	awsproto.Handle(m, GetProvisionedConcurrencyConfig, nil)
 	awsproto.Handle(m, GetRuntimeManagementConfig, nil)
 	awsproto.Handle(m, Invoke, nil)
+	awsproto.HandleStream(m, InvokeWithResponseStream, nil)
 	awsproto.Handle(m, ListAliases, nil)
 	awsproto.Handle(m, ListCapacityProviders, nil)
 	awsproto.Handle(m, ListEventSourceMappings, nil)

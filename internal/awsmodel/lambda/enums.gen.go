@@ -205,6 +205,12 @@ const (
 	RecursiveLoopTerminate = "Terminate"
 )
 
+// Values of the model's enum ResponseStreamingInvocationType.
+const (
+	ResponseStreamingInvocationTypeRequestResponse = "RequestResponse"
+	ResponseStreamingInvocationTypeDryRun          = "DryRun"
+)
+
 // Values of the model's enum Runtime.
 const (
 	RuntimeNodejs         = "nodejs"

@@ -38,6 +38,7 @@ var (
 	GetProvisionedConcurrencyConfig        = awsproto.Operation[GetProvisionedConcurrencyConfigRequest, GetProvisionedConcurrencyConfigResponse]{Service: Service, Name: "GetProvisionedConcurrencyConfig"}
 	GetRuntimeManagementConfig             = awsproto.Operation[GetRuntimeManagementConfigRequest, GetRuntimeManagementConfigResponse]{Service: Service, Name: "GetRuntimeManagementConfig"}
 	Invoke                                 = awsproto.Operation[InvocationRequest, InvocationResponse]{Service: Service, Name: "Invoke"}
+	InvokeWithResponseStream               = awsproto.StreamOperation[InvokeWithResponseStreamRequest, InvokeWithResponseStreamResponse, InvokeWithResponseStreamResponseEvent]{Service: Service, Name: "InvokeWithResponseStream"}
 	ListAliases                            = awsproto.Operation[ListAliasesRequest, ListAliasesResponse]{Service: Service, Name: "ListAliases"}
 	ListCapacityProviders                  = awsproto.Operation[ListCapacityProvidersRequest, ListCapacityProvidersResponse]{Service: Service, Name: "ListCapacityProviders"}
 	ListEventSourceMappings                = awsproto.Operation[ListEventSourceMappingsRequest, ListEventSourceMappingsResponse]{Service: Service, Name: "ListEventSourceMappings"}

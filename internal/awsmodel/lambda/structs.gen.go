@@ -643,6 +643,42 @@ type InvocationResponse struct {
 	DurableExecutionArn *string
 }
 
+// InvokeResponseStreamUpdate is the model's structure InvokeResponseStreamUpdate.
+type InvokeResponseStreamUpdate struct {
+	Payload []byte
+}
+
+// InvokeWithResponseStreamCompleteEvent is the model's structure InvokeWithResponseStreamCompleteEvent.
+type InvokeWithResponseStreamCompleteEvent struct {
+	ErrorCode    *string
+	ErrorDetails *string
+	LogResult    *string
+}
+
+// InvokeWithResponseStreamRequest is the model's structure InvokeWithResponseStreamRequest.
+type InvokeWithResponseStreamRequest struct {
+	FunctionName   *string
+	LogType        *string
+	ClientContext  *string
+	Qualifier      *string
+	Payload        []byte
+	TenantId       *string
+	InvocationType *string
+}
+
+// InvokeWithResponseStreamResponse is the model's structure InvokeWithResponseStreamResponse.
+type InvokeWithResponseStreamResponse struct {
+	StatusCode                *int32
+	ExecutedVersion           *string
+	ResponseStreamContentType *string
+}
+
+// InvokeWithResponseStreamResponseEvent is the model's structure InvokeWithResponseStreamResponseEvent.
+type InvokeWithResponseStreamResponseEvent struct {
+	PayloadChunk   *InvokeResponseStreamUpdate
+	InvokeComplete *InvokeWithResponseStreamCompleteEvent
+}
+
 // KafkaSchemaRegistryAccessConfig is the model's structure KafkaSchemaRegistryAccessConfig.
 type KafkaSchemaRegistryAccessConfig struct {
 	Type *string

@@ -32,6 +32,7 @@ op	GetPolicy	GET	/2015-03-31/functions/{FunctionName}/policy	GetPolicyRequest	Ge
 op	GetProvisionedConcurrencyConfig	GET	/2019-09-30/functions/{FunctionName}/provisioned-concurrency	GetProvisionedConcurrencyConfigRequest	GetProvisionedConcurrencyConfigResponse	status=200	errors=InvalidParameterValueException,ProvisionedConcurrencyConfigNotFoundException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	GetRuntimeManagementConfig	GET	/2021-07-20/functions/{FunctionName}/runtime-management-config	GetRuntimeManagementConfigRequest	GetRuntimeManagementConfigResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	Invoke	POST	/2015-03-31/functions/{FunctionName}/invocations	InvocationRequest	InvocationResponse	status=200	errors=CodeArtifactUserDeletedException,ResourceNotReadyException,ServiceQuotaExceededException,InvalidSecurityGroupIDException,SnapStartTimeoutException,TooManyRequestsException,EC2ThrottledException,EFSMountConnectivityException,SubnetIPAddressLimitReachedException,KMSAccessDeniedException,RequestTooLargeException,KMSDisabledException,UnsupportedMediaTypeException,S3FilesMountConnectivityException,SerializedRequestEntityTooLargeException,InvalidRuntimeException,NoPublishedVersionException,EC2UnexpectedException,InvalidSubnetIDException,KMSNotFoundException,InvalidParameterValueException,EC2AccessDeniedException,EFSIOException,KMSInvalidStateException,ResourceConflictException,ENILimitReachedException,SnapStartNotReadyException,ServiceException,CodeArtifactUserPendingException,SnapStartException,RecursiveInvocationException,S3FilesMountFailureException,EFSMountTimeoutException,ENINotReadyException,S3FilesMountTimeoutException,CodeArtifactUserFailedException,ModeNotSupportedException,ResourceNotFoundException,InvalidRequestContentException,SnapStartRegenerationFailureException,DurableExecutionAlreadyStartedException,InvalidZipFileException,EFSMountFailureException
+op	InvokeWithResponseStream	POST	/2021-11-15/functions/{FunctionName}/response-streaming-invocations	InvokeWithResponseStreamRequest	InvokeWithResponseStreamResponse	status=200	events=InvokeWithResponseStreamResponseEvent	errors=ResourceNotReadyException,ServiceQuotaExceededException,InvalidSecurityGroupIDException,SnapStartTimeoutException,TooManyRequestsException,EC2ThrottledException,EFSMountConnectivityException,SubnetIPAddressLimitReachedException,KMSAccessDeniedException,RequestTooLargeException,KMSDisabledException,UnsupportedMediaTypeException,S3FilesMountConnectivityException,SerializedRequestEntityTooLargeException,InvalidRuntimeException,NoPublishedVersionException,EC2UnexpectedException,InvalidSubnetIDException,KMSNotFoundException,InvalidParameterValueException,EC2AccessDeniedException,EFSIOException,KMSInvalidStateException,ResourceConflictException,ENILimitReachedException,SnapStartNotReadyException,ServiceException,SnapStartException,RecursiveInvocationException,S3FilesMountFailureException,EFSMountTimeoutException,S3FilesMountTimeoutException,ResourceNotFoundException,InvalidRequestContentException,SnapStartRegenerationFailureException,InvalidZipFileException,EFSMountFailureException
 op	ListAliases	GET	/2015-03-31/functions/{FunctionName}/aliases	ListAliasesRequest	ListAliasesResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	ListCapacityProviders	GET	/2025-11-30/capacity-providers	ListCapacityProvidersRequest	ListCapacityProvidersResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException
 op	ListEventSourceMappings	GET	/2015-03-31/event-source-mappings	ListEventSourceMappingsRequest	ListEventSourceMappingsResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
@@ -580,6 +581,27 @@ structure	InvocationResponse	payload=Payload
 .DurableExecutionArn	DurableExecutionArn	at=header	wire=X-Amz-Durable-Execution-Arn
 string	InvocationType	enum=Event|RequestResponse|DryRun
 string	InvokeMode	enum=BUFFERED|RESPONSE_STREAM
+structure	InvokeResponseStreamUpdate
+.Payload	Blob	eventpayload
+structure	InvokeWithResponseStreamCompleteEvent
+.ErrorCode	string
+.ErrorDetails	string
+.LogResult	string
+structure	InvokeWithResponseStreamRequest	payload=Payload
+.FunctionName	NamespacedFunctionName	at=uri	wire=FunctionName	required
+.LogType	LogType	at=header	wire=X-Amz-Log-Type
+.ClientContext	string	at=header	wire=X-Amz-Client-Context
+.Qualifier	NumericLatestPublishedOrAliasQualifier	at=querystring	wire=Qualifier
+.Payload	Blob
+.TenantId	TenantId	at=header	wire=X-Amz-Tenant-Id
+.InvocationType	ResponseStreamingInvocationType	at=header	wire=X-Amz-Invocation-Type
+structure	InvokeWithResponseStreamResponse
+.StatusCode	integer	at=statusCode
+.ExecutedVersion	Version	at=header	wire=X-Amz-Executed-Version
+.ResponseStreamContentType	string	at=header	wire=Content-Type
+structure	InvokeWithResponseStreamResponseEvent
+.PayloadChunk	InvokeResponseStreamUpdate
+.InvokeComplete	InvokeWithResponseStreamCompleteEvent
 string	KMSKeyArn	min=0	max=10000	pattern=(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()
 string	KMSKeyArnNonEmpty	min=0	max=10000	pattern=arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*
 structure	KafkaSchemaRegistryAccessConfig
@@ -801,6 +823,7 @@ structure	ResolvedS3Object
 .S3Key	S3Key
 .S3ObjectVersion	S3ObjectVersion
 string	ResourceArn	min=0	max=10000	pattern=(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()
+string	ResponseStreamingInvocationType	enum=RequestResponse|DryRun
 integer	RetentionPeriodInDays	min=1	max=90
 string	RoleArn	min=0	max=10000	pattern=arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+
 string	RuntimeVersionArn	min=26	max=2048	pattern=arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}::runtime:.+

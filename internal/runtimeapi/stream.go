@@ -1,0 +1,176 @@
+package runtimeapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// MaxStream bounds a streamed response (AWS: 200 MB, "Lambda quotas"; that these
+// are MiB, as the 6 MB of buffered ones, is chosen).
+const MaxStream = 200 << 20
+
+// exitGrace is how long a stream that was cut off waits for the news that its
+// runtime has ended, which is the better answer (chosen).
+const exitGrace = 200 * time.Millisecond
+
+// Stream is a response that is passed on while the runtime writes it. Nothing
+// of it is kept: the runtime waits for whoever reads. It is read to io.EOF or
+// closed; both are by one goroutine.
+type Stream struct {
+	pipe   *io.PipeReader
+	in     *io.PipeWriter
+	ended  chan struct{} // closed by end
+	result Result        // set before
+}
+
+func newStream() *Stream {
+	st := &Stream{ended: make(chan struct{})}
+	st.pipe, st.in = io.Pipe()
+	return st
+}
+
+// Read gives io.EOF when the response is over, whatever ended it: Result tells.
+func (st *Stream) Read(p []byte) (int, error) { return st.pipe.Read(p) }
+
+// Close leaves the rest unread. The runtime writes on into the void and keeps
+// its slot until it has done so.
+func (st *Stream) Close() error { return st.pipe.Close() }
+
+// Result waits for the end of the invocation and tells how it ended. The body of
+// a failed one is its error.
+func (st *Stream) Result() Result {
+	<-st.ended
+	return st.result
+}
+
+// end is called once, under Server.mu.
+func (st *Stream) end(res Result) {
+	st.result = res
+	close(st.ended)
+	st.in.Close()
+}
+
+// tell gives the caller its outcome; s.mu is held, and it happens once.
+func (c *call) tell(o outcome) {
+	if c.stream != nil {
+		c.stream.end(o.res)
+		return
+	}
+	c.done <- o
+}
+
+// stream passes a response on as it comes. What the caller does not take any
+// more is still read, since a worker that is cut off may take that for its end.
+func (s *Server) stream(w *conn, r *http.Request, id string, c *call) {
+	st, err := s.beginStream(w, c, orElse(r.Header.Get("Content-Type"), typeBytes))
+	if err != nil {
+		s.refuse(w, r, id, err)
+		return
+	}
+	size, err := pass(st.in, r.Body)
+	res := Result{Streamed: true}
+	switch {
+	case errors.Is(err, errTooLarge):
+		w.last = true
+		res = unusable(c, "Function.ResponseSizeTooLarge", fmt.Sprintf(
+			"Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).", size, MaxStream))
+	case err != nil:
+		st.awaitExit()
+		res = unusable(c, "Runtime.TruncatedResponse", "The response was cut short")
+	default:
+		trailerError(r, &res)
+	}
+	if late := s.endAnswer(w, c, res); late != nil {
+		err = late
+	}
+	s.reply(w, r, id, err)
+}
+
+// beginStream gives the caller the head of its answer. A caller that has left
+// gets none, yet the worker is heard out.
+func (s *Server) beginStream(w *conn, c *call, contentType string) (*Stream, error) {
+	st := newStream()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.state != callAnswering {
+		return nil, lateness(w, c.state)
+	}
+	if c.left {
+		st.Close()
+	}
+	c.done <- outcome{res: Result{ContentType: contentType, Streamed: true, Stream: st}}
+	c.stream = st
+	return st, nil
+}
+
+// pass copies a body until its end or the limit. Once out takes nothing any
+// more, the rest is only counted.
+func pass(out io.Writer, body io.Reader) (size int64, err error) {
+	buf := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buf)
+	for taken := true; ; {
+		n, err := body.Read(buf[:])
+		if size+int64(n) > MaxStream {
+			return size + int64(n), errTooLarge
+		}
+		size += int64(n)
+		if taken && n > 0 {
+			_, failed := out.Write(buf[:n])
+			taken = failed == nil
+		}
+		if errors.Is(err, io.EOF) {
+			return size, nil
+		}
+		if err != nil {
+			return size, errTruncated
+		}
+	}
+}
+
+// awaitExit waits a little for the end of the runtime.
+func (st *Stream) awaitExit() {
+	timer := time.NewTimer(exitGrace)
+	defer timer.Stop()
+	select {
+	case <-st.ended:
+	case <-timer.C:
+	}
+}
+
+// interrupt ends a running stream with the error that its worker reports while
+// it streams; false: there is none to end.
+func (s *Server) interrupt(c *call, res Result) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.state != callAnswering || c.stream == nil {
+		return false
+	}
+	c.reader.breakOff()
+	s.finish(c, outcome{res: res})
+	return true
+}
+
+// streaming finds the call whose answer is streaming now and is meant by an
+// error; nil: there is none.
+func (s *Server) streaming(r *http.Request, id string) *call {
+	echoed := r.Header.Get(headerInvocationID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.calls[id]
+	if c == nil || c.stream == nil || c.state != callAnswering || echoed != "" && echoed != c.nonce {
+		return nil
+	}
+	return c
+}
+
+// failStream takes an error for a response that is on its way.
+func (s *Server) failStream(w *conn, r *http.Request, id string, c *call) {
+	body, _, err := readBody(r, MaxError)
+	if err == nil && !s.interrupt(c, postedError(r, body)) {
+		err = errUnknownID // the response was quicker
+	}
+	s.reply(w, r, id, err)
+}
