@@ -25,7 +25,7 @@ type invoker struct {
 func (i invoker) Invoke(ctx context.Context, r apilambda.InvokeRequest) (apilambda.InvokeResult, error) {
 	req := router.Request{
 		VersionKey: r.VersionKey, FunctionKey: r.FunctionKey, Reserved: r.Reserved, RequestID: r.RequestID, FunctionARN: r.FunctionARN, TraceID: r.TraceID,
-		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, Tail: r.Tail, Body: r.Payload,
+		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, Tail: r.Tail, Body: r.Payload, Sink: r.Sink,
 	}
 	if row, ok := i.lambda.Versions.Get(r.VersionKey); ok {
 		req.ColdStart = row.Value.Config.ColdStart()
@@ -34,7 +34,7 @@ func (i invoker) Invoke(ctx context.Context, r apilambda.InvokeRequest) (apilamb
 	if err != nil {
 		return apilambda.InvokeResult{}, err
 	}
-	out := apilambda.InvokeResult{Payload: res.Body, ContentType: res.ContentType, LogTail: []byte(res.LogTail)}
+	out := apilambda.InvokeResult{Payload: res.Body, ContentType: res.ContentType, LogTail: []byte(res.LogTail), ErrorType: res.ErrorType, Streamed: res.Streamed}
 	if res.FunctionError {
 		out.FunctionError = "Unhandled"
 	}

@@ -43,6 +43,14 @@ func (a *agent) serveInvokes(ctx context.Context, l net.Listener) error {
 	}
 }
 
+// caller is the connection of a router.
+type caller struct {
+	net.Conn
+	r      *bufio.Reader
+	w      *bufio.Writer
+	broken error // why it could not be sent a stream
+}
+
 // serveConn handles one invocation after the other. A client that goes away in
 // the middle of one is only noticed afterwards: the slot stays taken until the
 // runtime answers.
@@ -50,28 +58,28 @@ func (a *agent) serveConn(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
-	r, w := bufio.NewReaderSize(c, ioBuffer), bufio.NewWriterSize(c, ioBuffer)
+	r := &caller{Conn: c, r: bufio.NewReaderSize(c, ioBuffer), w: bufio.NewWriterSize(c, ioBuffer)}
 	for {
-		in, err := wire.ReadInvoke(r, maxBody)
+		in, err := wire.ReadInvoke(r.r, maxBody)
 		if err != nil {
 			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
 				a.log.Debug("invoke connection ended", "err", err)
 			}
 			return
 		}
-		if a.invoke(w, in) != nil {
+		if a.invoke(r, in) != nil {
 			return
 		}
 	}
 }
 
 // invoke runs one invocation and answers it; an error means the connection is broken.
-func (a *agent) invoke(w *bufio.Writer, in *wire.Invoke) error {
-	e := a.environment(in.EnvironmentID)
+func (a *agent) invoke(c *caller, in *wire.Invoke) error {
+	w, e := c.w, a.environment(in.EnvironmentID)
 	if e == nil {
 		return answer(w, wire.Result{Outcome: wire.OutcomeGone}, nil)
 	}
-	res, tail, err := e.invoke(in)
+	res, tail, err := e.invoke(c, in)
 	switch {
 	case err == nil:
 	case errors.Is(err, runtimeapi.ErrBusy), errors.Is(err, runtimeapi.ErrDuplicate):
@@ -82,6 +90,9 @@ func (a *agent) invoke(w *bufio.Writer, in *wire.Invoke) error {
 	out := wire.Result{Outcome: wire.OutcomeOK, ContentType: res.ContentType, LogTail: tail}
 	if res.Status != runtimeapi.StatusOK {
 		out.Outcome, out.ErrorType = wire.OutcomeFunctionError, res.ErrorType
+	}
+	if c.broken != nil {
+		return c.broken
 	}
 	return answer(w, out, res.Body)
 }
@@ -112,7 +123,7 @@ func answer(w *bufio.Writer, res wire.Result, body []byte) error {
 
 // invoke hands one invocation to the runtime. The tail is the end of its log, if
 // it was asked for.
-func (e *environment) invoke(in *wire.Invoke) (res runtimeapi.Result, tail string, err error) {
+func (e *environment) invoke(c *caller, in *wire.Invoke) (res runtimeapi.Result, tail string, err error) {
 	slot, err := e.api().Reserve()
 	if err != nil {
 		return runtimeapi.Result{}, "", err
@@ -139,8 +150,12 @@ func (e *environment) invoke(in *wire.Invoke) (res runtimeapi.Result, tail strin
 		TenantID:      in.TenantID,
 		ContentType:   in.ContentType,
 		Timeout:       remaining(in.Timeout, late),
+		Stream:        in.Stream,
 		Body:          in.Body,
 	})
+	if err == nil && res.Stream != nil {
+		res = c.relay(res, time.Now().Add(in.Timeout+relayGrace))
+	}
 	switch {
 	case err != nil:
 	case e.spec.Managed:

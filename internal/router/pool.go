@@ -21,17 +21,26 @@ type conn struct {
 	w    *bufio.Writer
 }
 
-// answer reads one whole answer.
-func (c *conn) answer() (wire.Result, []byte, error) {
-	res, err := wire.ReadResult(c.r)
-	if err != nil {
-		return res, nil, err
+// answer reads one whole answer. What streams goes to the sink, and the result
+// is then the one that came after it.
+func (c *conn) answer(sink Sink) (res wire.Result, body []byte, streamed bool, err error) {
+	if res, err = wire.ReadResult(c.r); err != nil {
+		return res, nil, false, err
 	}
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(wire.NewBody(c.r)); err != nil {
-		return res, nil, err
+	if res.Outcome == wire.OutcomeStream {
+		if err := c.pass(sink, res.ContentType); err != nil {
+			return res, nil, true, err
+		}
+		streamed = true
+		if res, err = wire.ReadResult(c.r); err != nil {
+			return res, nil, true, err
+		}
 	}
-	return res, body.Bytes(), nil
+	var all bytes.Buffer
+	if _, err := all.ReadFrom(wire.NewBody(c.r)); err != nil {
+		return res, nil, streamed, err
+	}
+	return res, all.Bytes(), streamed, nil
 }
 
 // pools keeps idle connections, newest first, per agent.

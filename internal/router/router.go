@@ -49,6 +49,7 @@ type Request struct {
 	ColdStart     time.Duration // how long to wait for an environment to start; 0 for managed functions: a slot or 429 at once
 	Tail          bool          // of an ordinary function: the answer shall carry the end of the log
 	Body          []byte
+	Sink          Sink // takes a streaming function's response; nil: all of it is wanted in the result
 }
 
 // Result is what the function, or its death, answered.
@@ -56,6 +57,7 @@ type Result struct {
 	FunctionError bool   // X-Amz-Function-Error: Unhandled
 	ErrorType     string // e.g. Sandbox.Timedout
 	ContentType   string
+	Streamed      bool // the Sink has the response; Body is an error that came after it
 	Body          []byte
 	LogTail       string // when it was asked for
 	EnvironmentID string
@@ -249,7 +251,7 @@ func (r *Router) send(e *endpoint, req *Request) (Result, error) {
 	in := wire.Invoke{
 		EnvironmentID: e.id, RequestID: req.RequestID, FunctionARN: req.FunctionARN, TraceID: req.TraceID,
 		ClientContext: req.ClientContext, TenantID: req.TenantID, ContentType: req.ContentType,
-		Timeout: req.Timeout, Tail: req.Tail, Body: req.Body,
+		Timeout: req.Timeout, Tail: req.Tail, Stream: req.Sink != nil, Body: req.Body,
 	}
 	deadline := time.Now().Add(req.Timeout + answerGrace)
 	if err := conn.SetDeadline(deadline); err != nil {
@@ -260,7 +262,7 @@ func (r *Router) send(e *endpoint, req *Request) (Result, error) {
 		conn.Close()
 		return Result{}, errNoSlot // an agent acts only on whole invocations
 	}
-	res, body, err := conn.answer()
+	res, body, streamed, err := conn.answer(req.Sink)
 	if err != nil {
 		conn.Close()
 		return Result{}, &lamina.Error{Code: lamina.CodeServiceException, Message: TextLost, Cause: err}
@@ -271,7 +273,7 @@ func (r *Router) send(e *endpoint, req *Request) (Result, error) {
 	}
 	return Result{
 		FunctionError: res.Outcome != wire.OutcomeOK, ErrorType: res.ErrorType,
-		ContentType: res.ContentType, Body: body, LogTail: res.LogTail, EnvironmentID: e.id,
+		ContentType: res.ContentType, Streamed: streamed, Body: body, LogTail: res.LogTail, EnvironmentID: e.id,
 	}, nil
 }
 

@@ -20,6 +20,7 @@ type Invoke struct {
 	ContentType   string
 	Timeout       time.Duration // the deadline is the agent's arrival time plus this; clocks are never compared
 	Tail          bool          // the answer shall carry the end of the invocation's log
+	Stream        bool          // the answer may be OutcomeStream
 	Body          []byte
 }
 
@@ -32,6 +33,7 @@ const (
 	OutcomeFunctionError                    // the runtime's error, a time-out, or its death: X-Amz-Function-Error
 	OutcomeBusy                             // refused: every slot is taken
 	OutcomeGone                             // refused: no such environment, or it takes nothing new
+	OutcomeStream                           // the response follows as it comes, and after it a second answer: how it ended, its body the error
 )
 
 // Refused says whether the invocation reached no runtime.
@@ -95,7 +97,7 @@ func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
 		}
 		n[i] = v
 	}
-	in.Timeout, in.Tail = time.Duration(uint64(n[0])<<32|uint64(n[1])), n[2]&flagTail != 0
+	in.Timeout, in.Tail, in.Stream = time.Duration(uint64(n[0])<<32|uint64(n[1])), n[2]&flagTail != 0, n[2]&flagStream != 0
 	size := n[3]
 	if int64(size) > int64(limit) {
 		return nil, fmt.Errorf("invocation body of %d bytes, the limit is %d", size, limit)
@@ -107,14 +109,20 @@ func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
 	return in, nil
 }
 
-// flagTail is Invoke.Tail on the wire.
-const flagTail = 1
+// The flags are Invoke.Tail and Invoke.Stream on the wire.
+const (
+	flagTail = 1 << iota
+	flagStream
+)
 
-func (in *Invoke) flags() uint32 {
+func (in *Invoke) flags() (f uint32) {
 	if in.Tail {
-		return flagTail
+		f |= flagTail
 	}
-	return 0
+	if in.Stream {
+		f |= flagStream
+	}
+	return f
 }
 
 func (in *Invoke) fields() [7]*string {

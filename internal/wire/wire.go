@@ -29,7 +29,8 @@ import (
 //	1: first version
 //	2: invocations ask for their log's tail, answers carry it
 //	3: agents say every Heartbeat that they are alive
-const ProtocolVersion = 3
+//	4: responses stream
+const ProtocolVersion = 4
 
 // Heartbeat is how often an agent says that it is alive, by KindAlive if it has
 // nothing else to say (chosen; AWS's health checks are not documented).

@@ -19,26 +19,17 @@ func Throttled() error {
 // invoke serves Invoke. It reads nothing but this process's memory, so that it
 // works while the store stands still.
 func (s *Service) invoke(ctx context.Context, in *model.InvocationRequest) (*model.InvocationResponse, error) {
-	t, err := parseTarget(ctx, *in.FunctionName, in.Qualifier)
+	t, route, err := s.invoked(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	route, err := s.at(s.View).route(t, s.Random)
-	if err != nil {
-		return nil, err
-	}
-	tail := in.LogType != nil && *in.LogType == model.LogTypeTail
-	if err := checkInvocation(in, route, tail); err != nil {
-		return nil, err
-	}
-	if in.InvocationType != nil && *in.InvocationType == model.InvocationTypeDryRun {
+	if dryRun(in.InvocationType) {
 		return &model.InvocationResponse{StatusCode: new(int32(http.StatusNoContent))}, nil
 	}
 	request, err := s.request(ctx, t, in, route)
 	if err != nil {
 		return nil, err
 	}
-	request.Tail = tail
 	result, err := s.Invoker.Invoke(ctx, request)
 	if err != nil {
 		return nil, err
@@ -49,10 +40,31 @@ func (s *Service) invoke(ctx context.Context, in *model.InvocationRequest) (*mod
 		Payload:         result.Payload,
 		ExecutedVersion: new(route.version.Qualifier),
 	}
-	if tail {
+	if request.Tail {
 		out.LogResult = new(base64.StdEncoding.EncodeToString(result.LogTail))
 	}
 	return out, nil
+}
+
+// invoked finds what an invocation is for and whether it may be asked for so.
+func (s *Service) invoked(ctx context.Context, in *model.InvocationRequest) (target, route, error) {
+	t, err := parseTarget(ctx, *in.FunctionName, in.Qualifier)
+	if err != nil {
+		return target{}, route{}, err
+	}
+	r, err := s.at(s.View).route(t, s.Random)
+	if err != nil {
+		return target{}, route{}, err
+	}
+	return t, r, checkInvocation(in, r, wantsTail(in))
+}
+
+func wantsTail(in *model.InvocationRequest) bool {
+	return in.LogType != nil && *in.LogType == model.LogTypeTail
+}
+
+func dryRun(invocationType *string) bool {
+	return invocationType != nil && *invocationType == model.InvocationTypeDryRun
 }
 
 // checkInvocation refuses what can't be asked of the target.
@@ -94,6 +106,7 @@ func (s *Service) request(ctx context.Context, t target, in *model.InvocationReq
 		ClientContext: client,
 		TraceID:       s.TraceID(ctx),
 		ContentType:   "application/json",
+		Tail:          wantsTail(in),
 		Reserved:      r.function.Reserved,
 	}, nil
 }

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -25,12 +26,21 @@ type InvokeRequest struct {
 	ContentType   string
 	Tail          bool   // the caller wants the end of the log
 	Reserved      *int32 // the function's reserved concurrency; nil: none
+	Sink          Sink   // takes a streaming function's response; nil: all of it is wanted in the result
+}
+
+// Sink takes a response as it comes. The function waits for Write.
+type Sink interface {
+	Begin(contentType string) error // once, when the function has begun to answer
+	io.Writer
 }
 
 // InvokeResult is what the function answered.
 type InvokeResult struct {
 	Payload       []byte
 	FunctionError string // "" or "Unhandled"
+	ErrorType     string // with FunctionError: the runtime's or the platform's, e.g. Sandbox.Timedout
+	Streamed      bool   // the Sink has the response; Payload is an error that came after it
 	ContentType   string
 	LogTail       []byte // the last 4 KiB of the log when Tail was asked for
 }

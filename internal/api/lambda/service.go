@@ -90,6 +90,7 @@ func (s *Service) Register(m *awsproto.Mux) {
 	s.registerPolicies(m)
 	s.registerSettings(m)
 	awsproto.Handle(m, model.Invoke, s.invoke)
+	awsproto.HandleStream(m, model.InvokeWithResponseStream, s.invokeStream)
 }
 
 // catchUpLimit bounds the wait for commits of other servers on a miss (chosen).
