@@ -61,7 +61,7 @@ func (s *Server) response(w *conn, r *http.Request, id string) {
 		writeError(w, http.StatusBadRequest, "InvalidFunctionResponseMode", "Invalid function response mode")
 		return
 	}
-	if mode != "" && c.inv.Stream {
+	if c.inv.Stream && streams(r) {
 		s.stream(w, r, id, c)
 		return
 	}

@@ -62,6 +62,14 @@ func (c *call) tell(o outcome) {
 	c.done <- o
 }
 
+// streams tells a response that is to be passed on as it comes. aws-lambda-go
+// (to v1.55.1) never names a mode and streams, also on AWS, by a chunked body
+// with trailers for an error.
+func streams(r *http.Request) bool {
+	_, trailer := r.Trailer[headerErrorType]
+	return r.Header.Get(headerMode) != "" || r.ContentLength < 0 && trailer
+}
+
 // stream passes a response on as it comes. What the caller does not take any
 // more is still read, since a worker that is cut off may take that for its end.
 func (s *Server) stream(w *conn, r *http.Request, id string, c *call) {

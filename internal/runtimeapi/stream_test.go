@@ -1,0 +1,268 @@
+package runtimeapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+func streamed(inv *Invocation) { inv.Stream = true }
+
+// beginResponse posts the head of a response of the streaming mode.
+func (w *worker) beginResponse(id string) {
+	w.t.Helper()
+	w.send("POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: x\r\nContent-Type: text/x\r\n"+
+		"Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n"+
+		"Trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n", id)
+}
+
+func (w *worker) chunk(s string) { w.t.Helper(); w.send("%x\r\n%s\r\n", len(s), s) }
+
+// endResponse ends the body, with trailer lines if there are any.
+func (w *worker) endResponse(trailer ...string) {
+	w.t.Helper()
+	lines := ""
+	for _, line := range trailer {
+		lines += line + "\r\n"
+	}
+	w.send("0\r\n%s\r\n", lines)
+}
+
+// streaming serves one slot and gives a worker whose response to "a" has begun, and its reader's end.
+func streaming(t *testing.T, mod ...func(*Invocation)) (*env, *worker, Result) {
+	t.Helper()
+	e := serve(t, Config{MaxConcurrency: 1, Bridge: -1})
+	w := e.parked(1)[0]
+	c := e.start("a", append(mod, streamed)...)
+	w.event()
+	w.beginResponse("a")
+	r := <-c
+	if r.err != nil || r.res.Stream == nil || r.res.ContentType != "text/x" || !r.res.Streamed {
+		t.Fatalf("the head: %+v", r)
+	}
+	t.Cleanup(func() { r.res.Stream.Close() })
+	return e, w, r.res
+}
+
+// piece reads exactly what is wanted.
+func piece(t *testing.T, st *Stream, want string) {
+	t.Helper()
+	b := make([]byte, len(want))
+	if _, err := io.ReadFull(st, b); err != nil || string(b) != want {
+		t.Fatalf("%q, %v; want %q", b, err, want)
+	}
+}
+
+// rest reads to the end and gives the result.
+func rest(t *testing.T, st *Stream, want string) Result {
+	t.Helper()
+	b, err := io.ReadAll(st)
+	if err != nil || string(b) != want {
+		t.Errorf("the rest: %q, %v; want %q", b, err, want)
+	}
+	return st.Result()
+}
+
+func TestPoint20_ChunksAreForwardedAtOnce(t *testing.T) {
+	e, w, head := streaming(t)
+	for _, s := range []string{"one", "two"} {
+		w.chunk(s)
+		piece(t, head.Stream, s)
+	}
+	w.endResponse()
+	w.read().expect(t, 202, accepted)
+	if r := rest(t, head.Stream, ""); r.Status != StatusOK || r.Duration <= 0 || e.InFlight() != 0 {
+		t.Errorf("%+v, in flight %d", r, e.InFlight())
+	}
+}
+
+func TestPoint20_StreamedErrorTrailers(t *testing.T) {
+	_, w, head := streaming(t)
+	w.chunk("half")
+	w.endResponse("Lambda-Runtime-Function-Error-Type: Function.Broke", "Lambda-Runtime-Function-Error-Body: eyJhIjoxfQ==")
+	if r := rest(t, head.Stream, "half"); r.Status != StatusFunctionError || r.ErrorType != "Function.Broke" || string(r.Body) != `{"a":1}` {
+		t.Errorf("%+v", r)
+	}
+	w.read().expect(t, 202, accepted)
+}
+
+// aws-lambda-go names no mode; it declares its trailers.
+func TestChunkedResponseWithTrailersStreams(t *testing.T) {
+	e := serve(t, Config{MaxConcurrency: 1})
+	w := e.parked(1)[0]
+	c := e.start("a", streamed)
+	w.event()
+	w.send("POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" +
+		"Trailer: Lambda-Runtime-Function-Error-Type\r\n\r\n")
+	r := <-c
+	if r.res.Stream == nil {
+		t.Fatalf("%+v", r)
+	}
+	w.chunk("x")
+	w.endResponse()
+	rest(t, r.res.Stream, "x")
+}
+
+func TestBufferedResponseToAStreamingCaller(t *testing.T) {
+	e := serve(t, Config{MaxConcurrency: 1})
+	w := e.parked(1)[0]
+	c := e.start("a", streamed)
+	w.event()
+	w.respond("a", "whole").expect(t, 202, accepted)
+	if r := <-c; r.res.Stream != nil || string(r.res.Body) != "whole" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The runtime can't get further ahead of its reader than the sockets hold.
+func TestStreamIsHeldBack(t *testing.T) {
+	_, w, head := streaming(t)
+	w.conn.SetWriteDeadline(time.Now().Add(time.Second))
+	data, sent := strings.Repeat("x", 1<<20), 0
+	var err error
+	for ; err == nil && sent < 64; sent++ {
+		_, err = io.WriteString(w.conn, "100000\r\n"+data+"\r\n")
+	}
+	if timeout, ok := errors.AsType[net.Error](err); !ok || !timeout.Timeout() {
+		t.Errorf("%d MiB went out to nobody: %v", sent, err)
+	}
+	head.Stream.Close()
+}
+
+func TestStreamTimeout(t *testing.T) {
+	e, w, head := streaming(t, within(200*time.Millisecond))
+	w.chunk("half")
+	r := rest(t, head.Stream, "half")
+	if r.Status != StatusTimeout || string(r.Body) != `{"errorType":"Sandbox.Timedout","errorMessage":"Task timed out after 0.20 seconds"}` {
+		t.Errorf("%+v %s", r, r.Body)
+	}
+	if e.InFlight() != 1 {
+		t.Error("the worker still streams, and its slot is free")
+	}
+	w.chunk(strings.Repeat("more", 100_000))
+	w.endResponse()
+	w.read().expect(t, 410, "InvokeTimeout")
+	w.poll()
+	e.until("the same connection polls", func() bool { return e.Idle() == 1 && e.InFlight() == 0 })
+}
+
+// A reader that stands still is not waited for beyond the timeout.
+func TestStreamTimeoutWithoutAReader(t *testing.T) {
+	e, w, head := streaming(t, within(200*time.Millisecond))
+	for range 64 {
+		w.chunk(strings.Repeat("x", 1<<20))
+	}
+	w.endResponse()
+	w.read().expect(t, 410, "InvokeTimeout")
+	if r := head.Stream.Result(); r.Status != StatusTimeout || e.InFlight() != 0 {
+		t.Errorf("%+v, in flight %d", r, e.InFlight())
+	}
+}
+
+func TestLeftStreamIsHeardOut(t *testing.T) {
+	e, w, head := streaming(t)
+	head.Stream.Close()
+	w.chunk(strings.Repeat("x", 8<<20))
+	if e.InFlight() != 1 {
+		t.Error("the slot is free before the worker has answered")
+	}
+	w.endResponse()
+	w.read().expect(t, 202, accepted)
+	if r := head.Stream.Result(); r.Status != StatusOK || e.InFlight() != 0 {
+		t.Errorf("%+v, in flight %d", r, e.InFlight())
+	}
+}
+
+func TestStreamOfACallerWhoLeft(t *testing.T) {
+	e := serve(t, Config{MaxConcurrency: 1})
+	w := e.parked(1)[0]
+	ctx, leave := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		_, err := e.Invoke(ctx, &Invocation{RequestID: "a", Stream: true})
+		done <- err
+	}()
+	w.event()
+	leave()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	w.beginResponse("a")
+	w.chunk("nobody")
+	w.endResponse()
+	w.read().expect(t, 202, accepted)
+}
+
+func TestErrorWhileStreaming(t *testing.T) {
+	e, w, head := streaming(t)
+	w.chunk("half")
+	piece(t, head.Stream, "half")
+	e.worker().post("invocation/a/error", `{"errorMessage":"m"}`, "Lambda-Runtime-Function-Error-Type: Function.Oops").expect(t, 202, accepted)
+	if r := rest(t, head.Stream, ""); r.Status != StatusFunctionError || r.ErrorType != "Function.Oops" || string(r.Body) != `{"errorMessage":"m"}` {
+		t.Errorf("%+v", r)
+	}
+	w.read().expect(t, 400, "InvalidRequestID")
+}
+
+func TestSecondResponseWhileStreaming(t *testing.T) {
+	e, w, head := streaming(t)
+	e.worker().respond("a", "other").expect(t, 400, "InvalidRequestID")
+	w.chunk("mine")
+	w.endResponse()
+	rest(t, head.Stream, "mine")
+}
+
+func TestStreamCutShort(t *testing.T) {
+	_, w, head := streaming(t)
+	w.chunk("half")
+	w.conn.Close()
+	if r := rest(t, head.Stream, "half"); r.Status != StatusFunctionError || r.ErrorType != "Runtime.TruncatedResponse" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRuntimeEndsWhileStreaming(t *testing.T) {
+	e, w, head := streaming(t)
+	w.chunk("half")
+	piece(t, head.Stream, "half")
+	w.conn.Close()
+	e.Fail("Runtime.ExitError", "Runtime exited with error: exit status 3")
+	if r := rest(t, head.Stream, ""); r.Status != StatusFailed || r.ErrorType != "Runtime.ExitError" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestStreamBeginsTooLate(t *testing.T) {
+	e := serve(t, Config{MaxConcurrency: 1})
+	w := e.parked(1)[0]
+	c := e.start("a", streamed, within(50*time.Millisecond))
+	w.event()
+	if r := <-c; r.res.Status != StatusTimeout {
+		t.Errorf("%+v", r)
+	}
+	w.beginResponse("a")
+	w.chunk("late")
+	w.endResponse()
+	w.read().expect(t, 410, "InvokeTimeout")
+}
+
+// nothing is an endless body.
+type nothing struct{}
+
+func (nothing) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestStreamLimit(t *testing.T) {
+	for _, c := range []struct {
+		size int64
+		want error
+	}{{MaxStream, nil}, {MaxStream + 1, errTooLarge}, {4 * MaxStream, errTooLarge}} {
+		size, err := pass(io.Discard, io.LimitReader(nothing{}, c.size))
+		if !errors.Is(err, c.want) || err == nil && size != c.size {
+			t.Errorf("%d bytes: %d, %v", c.size, size, err)
+		}
+	}
+}
