@@ -14,6 +14,8 @@ import (
 	"github.com/lamina-dev/lamina/internal/controller"
 	"github.com/lamina-dev/lamina/internal/fleet"
 	"github.com/lamina-dev/lamina/internal/iam"
+	"github.com/lamina-dev/lamina/internal/network"
+	"github.com/lamina-dev/lamina/internal/network/paths"
 	"github.com/lamina-dev/lamina/internal/store/tables"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
@@ -48,7 +50,7 @@ func (s *server) serveConsole(ctx context.Context) error {
 
 func (s *server) console() http.Handler {
 	c := console.Console{
-		Explainer: explainer{s.controller, s.fleet, s.lambda, s.fleetRows},
+		Explainer: explainer{s.controller, s.fleet, s.lambda, s.fleetRows, s.paths},
 		Outages:   s.outages,
 		Fleet:     zones{s.fleet},
 	}
@@ -61,6 +63,7 @@ type explainer struct {
 	fleet       *fleet.Fleet
 	lambda      tables.Lambda
 	allocations tables.Fleet
+	paths       *paths.Paths
 }
 
 // Explain implements console.Explainer.
@@ -84,9 +87,27 @@ func (e explainer) version(v lamina.Version) console.Report {
 	status, _ := e.lambda.VersionStatus.Get(v.Key())
 	r := console.Report{Name: v.Function + ":" + v.Qualifier, State: status.Value.State}
 	if p, ok := e.controller.Picture(v.Key()); ok {
+		p.Logs = e.logs(p.Provider)
 		r.Findings = controller.Explain(p)
 	}
 	return r
+}
+
+// logs says why log lines from a provider's instances are lost, if they are:
+// from those there are, or else from those that could be.
+func (e explainer) logs(p lamina.CapacityProvider) *lamina.Finding {
+	var answers []network.Answer
+	for _, m := range e.fleet.Members() {
+		if m.ProviderKey() == p.Key() && !m.Ending {
+			answers = append(answers, e.paths.Service(m.Instance, paths.Logs))
+		}
+	}
+	if len(answers) == 0 {
+		for _, subnet := range p.SubnetIDs {
+			answers = append(answers, e.paths.FromSubnet(p, subnet, paths.Logs))
+		}
+	}
+	return controller.LogsLost(answers)
 }
 
 func (e explainer) provider(p lamina.CapacityProvider) console.Report {

@@ -28,6 +28,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/fleet/driver/process"
 	"github.com/lamina-dev/lamina/internal/iam"
 	"github.com/lamina-dev/lamina/internal/network"
+	"github.com/lamina-dev/lamina/internal/network/paths"
 	"github.com/lamina-dev/lamina/internal/router"
 	"github.com/lamina-dev/lamina/internal/scheduler"
 	"github.com/lamina-dev/lamina/internal/store/blobs"
@@ -68,6 +69,7 @@ type server struct {
 	router     *router.Router
 	fleet      *fleet.Fleet
 	controller *controller.Controller
+	paths      *paths.Paths
 	socket     net.Listener
 	outages    *outage.Driver
 
@@ -142,10 +144,11 @@ func (s *server) build() error {
 	if s.socket, err = net.Listen("unix", path); err != nil {
 		return fmt.Errorf("listen for agents: %w", err)
 	}
+	s.paths = paths.New(s.view, s.ec2)
 	s.fleet = fleet.New(fleet.Config{
 		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
 		Driver: s.outages, Settings: s.cfg.settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
-		Logs: logSink{s.ingester}, MayLog: s.mayLog, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
+		Logs: logSink{s.ingester}, Delivers: paths.NewDelivery(s.paths, s.cfg.log).Delivers, MayLog: s.mayLog, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
 	})
 	s.controller = controller.New(controller.Config{
 		View: s.view, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.fleetRows.Allocations,
@@ -286,8 +289,12 @@ func newInterface(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.
 		return lamina.NetworkInterface{}, false
 	}
 	id := network.NewID("eni")
+	var public string
+	if subnet.PublicIP {
+		public = network.PublicAddress(id).String()
+	}
 	return lamina.NetworkInterface{
-		Scope: subnet.Scope, ID: id, SubnetID: subnet.ID, VPCID: subnet.VPCID, Zone: subnet.Zone,
+		Scope: subnet.Scope, ID: id, PublicIP: public, SubnetID: subnet.ID, VPCID: subnet.VPCID, Zone: subnet.Zone,
 		PrivateIP: addr.String(), MAC: network.MAC(id), InterfaceType: "interface", AttachmentID: network.NewID("eni-attach"),
 	}, true
 }

@@ -5,13 +5,15 @@ import (
 	"fmt"
 )
 
-// Network is a VPC with one subnet per zone and a security group.
+// Network is a VPC with one subnet per zone, a security group, and an endpoint
+// for CloudWatch Logs: without a path there, log lines of functions are lost.
 type Network struct {
 	VPC, Group string
 	Subnets    []string
 }
 
-// Network finds the VPC of that Name tag, or makes it with a subnet in each of so many zones.
+// Network finds the VPC of that Name tag, or makes it with a subnet in each of so many zones
+// and the endpoint.
 func (c *Clients) Network(ctx context.Context, name string, zones int) (Network, error) {
 	n, err := c.findNetwork(ctx, name)
 	if err != nil || n.VPC != "" {
@@ -69,8 +71,26 @@ func (c *Clients) makeNetwork(ctx context.Context, name string, count int) (n Ne
 		}
 		n.Subnets = append(n.Subnets, id)
 	}
-	n.Group, err = c.Group(ctx, n.VPC, name)
-	return n, err
+	if n.Group, err = c.Group(ctx, n.VPC, name); err != nil {
+		return n, err
+	}
+	return n, c.LogsEndpoint(ctx, n)
+}
+
+// LogsEndpoint lets the network's instances reach CloudWatch Logs.
+func (c *Clients) LogsEndpoint(ctx context.Context, n Network) error {
+	if err := c.EC2.Call(ctx, nil, "ModifyVpcAttribute", "VpcId", n.VPC, "EnableDnsHostnames.Value", "true"); err != nil {
+		return err
+	}
+	if err := c.EC2.Call(ctx, nil, "AuthorizeSecurityGroupIngress", "GroupId", n.Group, "IpPermissions.1.IpProtocol", "tcp",
+		"IpPermissions.1.FromPort", "443", "IpPermissions.1.ToPort", "443", "IpPermissions.1.Groups.1.GroupId", n.Group); err != nil {
+		return err
+	}
+	pairs := []string{"VpcId", n.VPC, "VpcEndpointType", "Interface", "ServiceName", "com.amazonaws." + c.EC2.Region + ".logs", "SecurityGroupId.1", n.Group}
+	for i, id := range n.Subnets {
+		pairs = append(pairs, fmt.Sprintf("SubnetId.%d", i+1), id)
+	}
+	return c.EC2.Call(ctx, nil, "CreateVpcEndpoint", pairs...)
 }
 
 func (c *Clients) zones(ctx context.Context, count int) ([]string, error) {

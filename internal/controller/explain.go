@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/network"
 	"github.com/lamina-dev/lamina/internal/scaler"
 	"github.com/lamina-dev/lamina/internal/scheduler"
 )
@@ -26,6 +27,7 @@ type Picture struct {
 	Refusal   *scheduler.Refusal // why the missing ones are not started
 	Resting   time.Time          // the pause after failing environments ends then
 	Failed    string             // why environments of late have ended by themselves
+	Logs      *lamina.Finding    // why its log lines are lost, from who knows its network; nil: they are not
 	At        time.Time
 }
 
@@ -87,6 +89,9 @@ func Explain(p Picture) []lamina.Finding {
 	if f, ok := scalingFinding(p); ok {
 		found = append(found, f)
 	}
+	if p.Logs != nil {
+		found = append(found, *p.Logs)
+	}
 	if len(found) == 0 {
 		found = append(found, finding("as-it-should-be", fmt.Sprintf("%s has the %d environments that its load and its minimum of %d ask for.", name, p.Signals.Serving, p.Bounds.Min), ""))
 	}
@@ -114,6 +119,30 @@ var remedies = map[string]struct{ code, remedy string }{
 
 // reasonInvalidWorkingDir is AWS's, lmi-service.md 1.5.
 const reasonInvalidWorkingDir = "FunctionError.InvalidWorkingDirectory"
+
+// LogsLost says why log lines are lost on the way from instances that have these
+// answers of their network; nil: none is.
+func LogsLost(answers []network.Answer) *lamina.Finding {
+	var first *network.Missing
+	lost := 0
+	for _, a := range answers {
+		if a.Reached() {
+			continue
+		}
+		if lost++; first == nil || a.Missing.Text < first.Text {
+			first = a.Missing
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	from := "its instances"
+	if lost < len(answers) {
+		from = fmt.Sprintf("%d of its %d instances", lost, len(answers))
+	}
+	f := finding("logs-unreachable", fmt.Sprintf("Invocations work, but log lines from %s are lost: %s.", from, first.Text), first.Remedy)
+	return &f
+}
 
 func finding(code, text, remedy string) lamina.Finding {
 	return lamina.Finding{Code: code, Text: text, Remedy: remedy}

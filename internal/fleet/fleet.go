@@ -65,6 +65,8 @@ type Config struct {
 	ServerAddr   string        // where agents find this server
 	Orphan       time.Duration // how long an agent lives without a server
 	Logs         LogSink
+	// Delivers says whether the lines of a version's environment get out of its instance's network; nil: all do.
+	Delivers func(inst lamina.Instance, versionKey string) bool
 	// MayLog says whether an operator role may write its provider's system log into a group; nil: none may.
 	MayLog   func(roleARN string, scope lamina.Scope, group string) bool
 	Packages Packages

@@ -207,8 +207,8 @@ func (f *Fleet) heard(m *member, kind wire.Kind, body []byte) error {
 		if err != nil {
 			return err
 		}
-		if scope, group, stream, ok := f.logTarget(m, batch.EnvironmentID); ok {
-			f.cfg.Logs.Ingest(scope, group, stream, batch.Events)
+		if inst, e, ok := f.logSource(m, batch.EnvironmentID); ok && (f.cfg.Delivers == nil || f.cfg.Delivers(inst, e.VersionKey)) {
+			f.cfg.Logs.Ingest(inst.Scope, e.LogGroup, e.LogStream, batch.Events)
 		}
 	default:
 		return fmt.Errorf("unexpected frame of kind %d", kind)
@@ -216,15 +216,16 @@ func (f *Fleet) heard(m *member, kind wire.Kind, body []byte) error {
 	return nil
 }
 
-func (f *Fleet) logTarget(m *member, environment string) (scope lamina.Scope, group, stream string, ok bool) {
+// logSource is where lines come from: the instance and what runs there.
+func (f *Fleet) logSource(m *member, environment string) (lamina.Instance, wire.EnvironmentSpec, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i := range m.assigned {
 		if e := &m.assigned[i]; e.ID == environment {
-			return m.inst.Scope, e.LogGroup, e.LogStream, true
+			return m.inst, *e, true
 		}
 	}
-	return lamina.Scope{}, "", "", false
+	return lamina.Instance{}, wire.EnvironmentSpec{}, false
 }
 
 // chunk is how much of a package one frame carries.

@@ -58,3 +58,16 @@ func PublicName(region, addr string) string {
 	}
 	return name + "." + region + ".compute.amazonaws.com"
 }
+
+// publicAddresses are those that subnets give to instances; Elastic IP addresses
+// come from below them (chosen: RFC 2544's range, which nobody routes).
+var publicAddresses = netip.MustParsePrefix("198.19.0.0/16")
+
+// PublicAddress is the address that an interface is given by a subnet that maps
+// public ones: the same one each time.
+func PublicAddress(interfaceID string) netip.Addr {
+	sum := sha256.Sum256([]byte(interfaceID))
+	a := publicAddresses.Addr().As4()
+	a[2], a[3] = sum[0], sum[1]
+	return netip.AddrFrom4(a)
+}

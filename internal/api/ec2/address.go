@@ -13,7 +13,7 @@ import (
 
 // publicRange is where Elastic IP addresses come from (chosen: RFC 2544's range
 // for benchmarks, which leads nowhere on the internet).
-var publicRange = netip.MustParsePrefix("198.18.0.0/15")
+var publicRange = netip.MustParsePrefix("198.18.0.0/16")
 
 func addressKind(table *view.Table[lamina.Address]) *kind[lamina.Address] {
 	return &kind[lamina.Address]{

@@ -126,7 +126,7 @@ func (s *Service) checkTables(t *txn, e lamina.VPCEndpoint, ids []string) error 
 			return o.ID != e.ID && o.Service == e.Service && slices.Contains(o.RouteTableIDs, id)
 		}
 		if holds(s.endpoints.scan(t), taken) {
-			return lamina.Errorf("RouteAlreadyExists", "route table %s already has a route with destination-prefix-list-id %s", id, prefixListID(e.Region, e.Service))
+			return lamina.Errorf("RouteAlreadyExists", "route table %s already has a route with destination-prefix-list-id %s", id, network.PrefixListID(e.Region, shortService(e.Service)))
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -17,20 +18,17 @@ type endpointService struct {
 }
 
 // interfaceServices are the services with interface endpoints that functions
-// commonly call.
+// commonly call; those with gateway endpoints have interfaces too.
 var interfaceServices = []string{
 	"athena", "autoscaling", "bedrock-runtime", "cloudformation", "ec2", "ecr.api", "ecr.dkr", "ecs", "elasticfilesystem",
 	"events", "execute-api", "firehose", "kinesis-streams", "kms", "lambda", "logs", "monitoring", "rds", "rds-data",
 	"secretsmanager", "sns", "sqs", "ssm", "ssmmessages", "states", "sts", "xray",
 }
 
-// gatewayServices are those with gateway endpoints; they have interfaces too.
-var gatewayServices = []string{"dynamodb", "s3"}
-
 func endpointServices(region string) []endpointService {
-	names := slices.Sorted(slices.Values(slices.Concat(interfaceServices, gatewayServices)))
+	names := slices.Sorted(slices.Values(slices.Concat(interfaceServices, network.GatewayServices)))
 	return show(names, func(n string) endpointService {
-		return endpointService{name: "com.amazonaws." + region + "." + n, zone: network.Zones(region)}
+		return endpointService{name: network.ServiceName(region, n), zone: network.Zones(region)}
 	})
 }
 
@@ -51,7 +49,7 @@ func shortService(name string) string {
 func (e endpointService) id() string { return e.name }
 
 func (e endpointService) types() []string {
-	if slices.Contains(gatewayServices, shortService(e.name)) {
+	if slices.Contains(network.GatewayServices, shortService(e.name)) {
 		return []string{model.ServiceTypeGateway, model.ServiceTypeInterface}
 	}
 	return []string{model.ServiceTypeInterface}
@@ -140,19 +138,10 @@ type prefixList struct {
 	ranges   []string
 }
 
-// serviceRanges stand for the services' real ranges (chosen: documentation
-// ranges of RFC 5737).
-var serviceRanges = map[string][]string{"s3": {"192.0.2.0/25"}, "dynamodb": {"192.0.2.128/25"}}
-
-// prefixListID follows from region and service, as on AWS every account sees the same.
-func prefixListID(region, service string) string {
-	return "pl-" + network.DerivedID("pl", region, service)[4:12]
-}
-
 func prefixLists(region string) []prefixList {
-	out := show(gatewayServices, func(svc string) prefixList {
-		name := "com.amazonaws." + region + "." + svc
-		return prefixList{id: prefixListID(region, name), name: name, ranges: serviceRanges[svc]}
+	out := show(network.GatewayServices, func(svc string) prefixList {
+		ranges := show(network.ServiceRanges(svc), netip.Prefix.String)
+		return prefixList{id: network.PrefixListID(region, svc), name: network.ServiceName(region, svc), ranges: ranges}
 	})
 	slices.SortFunc(out, func(a, b prefixList) int { return strings.Compare(a.id, b.id) })
 	return out

@@ -236,17 +236,22 @@ func (s *Service) showNetwork(out *model.Instance, i lamina.Instance) {
 	}
 	groups := s.identify(s.view, i.Scope, n.GroupIDs)
 	out.SecurityGroups = groups
+	var public *model.InstanceNetworkInterfaceAssociation
+	if n.PublicIP != "" {
+		public = &model.InstanceNetworkInterfaceAssociation{IpOwnerId: new(amazon), PublicIp: &n.PublicIP, PublicDnsName: new(network.PublicName(i.Region, n.PublicIP))}
+		out.PublicIpAddress, out.PublicDnsName = public.PublicIp, public.PublicDnsName
+	}
 	out.NetworkInterfaces = []model.InstanceNetworkInterface{{
 		NetworkInterfaceId: &n.ID, SubnetId: &n.SubnetID, VpcId: &n.VPCID, OwnerId: &n.Account, Description: &n.Description,
 		MacAddress: &n.MAC, PrivateIpAddress: &n.PrivateIP, PrivateDnsName: out.PrivateDnsName, InterfaceType: &n.InterfaceType,
 		SourceDestCheck: new(true), Status: new(interfaceStatus(n)), Groups: groups, Ipv6Addresses: []model.InstanceIpv6Address{},
-		Operator: operator(n.Operator),
+		Operator: operator(n.Operator), Association: public,
 		Attachment: &model.InstanceNetworkInterfaceAttachment{
 			AttachmentId: new(attachmentID(n)), AttachTime: &i.LaunchedAt, DeleteOnTermination: new(true),
 			DeviceIndex: new(int32(0)), NetworkCardIndex: new(int32(0)), Status: new("attached"),
 		},
 		PrivateIpAddresses: []model.InstancePrivateIpAddress{{
-			Primary: new(true), PrivateIpAddress: &n.PrivateIP, PrivateDnsName: out.PrivateDnsName,
+			Primary: new(true), PrivateIpAddress: &n.PrivateIP, PrivateDnsName: out.PrivateDnsName, Association: public,
 		}},
 	}}
 }

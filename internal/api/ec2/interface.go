@@ -331,7 +331,12 @@ func (s *Service) showAssociation(n lamina.NetworkInterface) *model.NetworkInter
 			}
 		}
 	}
-	return nil
+	if n.PublicIP == "" {
+		return nil
+	}
+	return &model.NetworkInterfaceAssociation{ // given by its subnet
+		IpOwnerId: new(amazon), PublicIp: &n.PublicIP, PublicDnsName: new(network.PublicName(n.Region, n.PublicIP)),
+	}
 }
 
 func privateName(region, addr string) string {

@@ -9,6 +9,7 @@ import (
 	"github.com/lamina-dev/lamina"
 	model "github.com/lamina-dev/lamina/internal/awsmodel/ec2"
 	"github.com/lamina-dev/lamina/internal/awsproto"
+	"github.com/lamina-dev/lamina/internal/network"
 )
 
 // localGateway is the target of the routes within a VPC.
@@ -190,7 +191,7 @@ func (s *Service) showRoutes(table lamina.RouteTable) []model.Route {
 	for _, e := range s.endpoints.list(s.view, table.Scope) {
 		if slices.Contains(e.RouteTableIDs, table.ID) {
 			out = append(out, model.Route{
-				DestinationPrefixListId: new(prefixListID(e.Region, e.Service)), GatewayId: &e.ID,
+				DestinationPrefixListId: new(network.PrefixListID(e.Region, shortService(e.Service))), GatewayId: &e.ID,
 				Origin: new("CreateRoute"), State: new("active"),
 			})
 		}

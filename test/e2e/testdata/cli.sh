@@ -15,6 +15,12 @@ for zone in a b c; do
 done
 group=$(aws ec2 create-security-group --group-name lambda --description lambda --vpc-id "$vpc" --query GroupId --output text)
 
+# Without a path to CloudWatch Logs, lines of functions are lost.
+aws ec2 modify-vpc-attribute --vpc-id "$vpc" --enable-dns-hostnames
+aws ec2 authorize-security-group-ingress --group-id "$group" --protocol tcp --port 443 --source-group "$group" --query Return
+endpoint=$(aws ec2 create-vpc-endpoint --vpc-id "$vpc" --vpc-endpoint-type Interface --service-name com.amazonaws.us-east-1.logs \
+	--subnet-ids "${subnets[@]}" --security-group-ids "$group" --query VpcEndpoint.VpcEndpointId --output text)
+
 provider=$(aws lambda create-capacity-provider --capacity-provider-name cp \
 	--vpc-config "SubnetIds=${subnets[0]},${subnets[1]},${subnets[2]},SecurityGroupIds=$group" \
 	--permissions-config "CapacityProviderOperatorRoleArn=$operator" \
@@ -49,6 +55,7 @@ aws lambda delete-function --function-name f
 while aws lambda get-function --function-name f >/dev/null 2>&1; do :; done
 aws lambda delete-capacity-provider --capacity-provider-name cp --query CapacityProvider.State
 while aws lambda get-capacity-provider --capacity-provider-name cp >/dev/null 2>&1; do :; done
+aws ec2 delete-vpc-endpoints --vpc-endpoint-ids "$endpoint"
 for subnet in "${subnets[@]}"; do aws ec2 delete-subnet --subnet-id "$subnet"; done
 aws ec2 delete-security-group --group-id "$group"
 aws ec2 delete-vpc --vpc-id "$vpc"
