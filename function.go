@@ -13,10 +13,11 @@ type FunctionConfig struct {
 	TimeoutSec   int32             `json:"timeoutSec"`
 	TmpMB        int32             `json:"tmpMb"`
 	Architecture string            `json:"architecture"`
-	Environment  map[string]string `json:"environment"` // nil: not sent
-	CodeSHA256   string            `json:"codeSha256"`  // hex; the API shows base64
-	CodeSize     int64             `json:"codeSize"`    // bytes of the zip
-	Layers       []string          `json:"layers,omitempty"`
+	Environment  map[string]string `json:"environment"`            // nil: not sent
+	CodeSHA256   string            `json:"codeSha256"`             // hex; the API shows base64
+	CodeSize     int64             `json:"codeSize"`               // bytes of the zip
+	CodeUnpacked int64             `json:"codeUnpacked,omitempty"` // bytes of its files; 0: stored before this was counted
+	Layers       []LayerReference  `json:"layers,omitempty"`       // merged in this order, the later ones win
 	Logging      LoggingConfig     `json:"logging"`
 	Tracing      string            `json:"tracing"` // PassThrough | Active
 	DeadLetter   string            `json:"deadLetter,omitempty"`

@@ -28,7 +28,8 @@ var served = []service{
 		GetFunctionRecursionConfig GetRuntimeManagementConfig GetPolicy AddPermission RemovePermission
 		ListAliases GetAlias CreateAlias UpdateAlias DeleteAlias GetFunctionEventInvokeConfig
 		ListFunctionEventInvokeConfigs ListEventSourceMappings ListProvisionedConcurrencyConfigs
-		GetProvisionedConcurrencyConfig ListLayers GetFunctionUrlConfig ListFunctionUrlConfigs`},
+		GetProvisionedConcurrencyConfig *Layers *LayerVersion *LayerVersions *LayerVersionByArn
+		*LayerVersionPolicy *LayerVersionPermission GetFunctionUrlConfig ListFunctionUrlConfigs`},
 	{name: "sts", operations: `GetCallerIdentity AssumeRole GetSessionToken`},
 	{name: "iam", operations: `
 		CreateRole GetRole ListRoles DeleteRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy

@@ -187,7 +187,7 @@ func (a *agent) clear() {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case "env", "code", "runtime", ociDir, socketName:
+		case "env", "code", "opt", "runtime", ociDir, socketName:
 			if err := os.RemoveAll(filepath.Join(a.cfg.Dir, e.Name())); err != nil {
 				a.log.Warn("remains stay behind", "err", err)
 			}

@@ -17,8 +17,8 @@ import (
 )
 
 // keptUnused is how many unpacked packages stay when nobody uses them, for a
-// replacement that follows at once (chosen).
-const keptUnused = 2
+// replacement that follows at once (chosen: a function's code with its layers).
+const keptUnused = 6
 
 // codes holds unpacked code packages, each fetched once and shared read-only.
 type codes struct {

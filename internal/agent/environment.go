@@ -84,24 +84,24 @@ func (e *environment) run(ctx, undrained context.Context) {
 func (e *environment) live(ctx, undrained context.Context) *fault {
 	dir := filepath.Join(e.a.cfg.Dir, "env", e.spec.ID)
 	defer os.RemoveAll(dir)
-	task, release, err := e.a.codes.get(undrained, e.spec.CodeSHA256)
+	c, err := e.a.content(undrained, e.spec)
 	if err != nil {
 		return e.unlessEnded(undrained, codeFault(err))
 	}
-	defer release()
+	defer c.release()
 	e.logs.platform(record{kind: initStart})
-	f := e.attempt(ctx, undrained, dir, task, phaseInit)
+	f := e.attempt(ctx, undrained, dir, c, phaseInit)
 	if f != nil && f.init && !e.spec.Managed {
 		e.serveAnew()
-		f = e.attempt(ctx, undrained, dir, task, phaseInvoke)
+		f = e.attempt(ctx, undrained, dir, c, phaseInvoke)
 	}
 	return f
 }
 
 // attempt starts the runtime and stays with it to its end.
-func (e *environment) attempt(ctx, undrained context.Context, dir, task string, p phase) *fault {
+func (e *environment) attempt(ctx, undrained context.Context, dir string, c content, p phase) *fault {
 	began := time.Now()
-	served, err := e.launch(undrained, dir, task)
+	served, err := e.launch(undrained, dir, c)
 	if err != nil {
 		return e.unlessEnded(undrained, startFault(err))
 	}
@@ -128,8 +128,8 @@ func (e *environment) unlessEnded(ctx context.Context, f *fault) *fault {
 
 // launch serves the Runtime API and starts the runtime's process; served is
 // closed when the API has ended.
-func (e *environment) launch(ctx context.Context, dir, task string) (served <-chan struct{}, err error) {
-	in, err := e.interpreter(ctx, task)
+func (e *environment) launch(ctx context.Context, dir string, c content) (served <-chan struct{}, err error) {
+	in, err := e.interpreter(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (e *environment) launch(ctx context.Context, dir, task string) (served <-ch
 			e.a.log.Warn("runtime API ended", "environment", e.spec.ID, "err", err)
 		}
 	}()
-	spec, err := e.sandboxSpec(dir, task, files, in, l.Addr().String())
+	spec, err := e.sandboxSpec(dir, c, files, in, l.Addr().String())
 	var proc sandbox.Process
 	if err == nil {
 		proc, err = e.a.cfg.Sandbox.Start(ctx, spec)
@@ -168,12 +168,12 @@ func (e *environment) launch(ctx context.Context, dir, task string) (served <-ch
 	return ended, nil
 }
 
-func (e *environment) interpreter(ctx context.Context, task string) (runtimes.Interpreter, error) {
+func (e *environment) interpreter(ctx context.Context, c content) (runtimes.Interpreter, error) {
 	in, err := runtimes.Find(ctx, e.spec.Runtime, e.a.cfg.Runtimes)
 	if err != nil {
 		return in, err
 	}
-	if err := runtimes.Check(e.spec.Runtime, e.spec.Architecture, task); err != nil {
+	if err := runtimes.Check(e.spec.Runtime, e.spec.Architecture, c.task, c.opt); err != nil {
 		return in, entryPointError{err}
 	}
 	return in, nil

@@ -22,11 +22,12 @@ const (
 )
 
 // sandboxSpec says how the environment is run.
-func (e *environment) sandboxSpec(dir, task, runtimeDir string, in runtimes.Interpreter, api string) (sandbox.Spec, error) {
+func (e *environment) sandboxSpec(dir string, c content, runtimeDir string, in runtimes.Interpreter, api string) (sandbox.Spec, error) {
 	s := sandbox.Spec{
 		ID:         e.spec.ID,
 		Dir:        dir,
-		TaskDir:    task,
+		TaskDir:    c.task,
+		LayersDir:  c.opt,
 		RuntimeDir: runtimeDir,
 		LangDir:    in.Prefix,
 		Limits:     e.limits(),
@@ -37,6 +38,7 @@ func (e *environment) sandboxSpec(dir, task, runtimeDir string, in runtimes.Inte
 	}
 	l := runtimes.Layout(e.a.cfg.Sandbox.Layout(s))
 	f := e.function(api)
+	f.LayerBootstrap = runtimes.InLayer(c.task, c.opt)
 	argv, extra, err := runtimes.Command(e.spec.Runtime, in, f, l)
 	if err != nil {
 		return s, err

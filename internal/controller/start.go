@@ -197,10 +197,14 @@ func (c *Controller) spec(v lamina.Version, o *outcome) (wire.EnvironmentSpec, e
 	if err != nil {
 		return wire.EnvironmentSpec{}, fmt.Errorf("credentials of environment %s: %w", id, err)
 	}
+	var layers []string
+	for _, l := range cfg.Layers {
+		layers = append(layers, l.SHA256)
+	}
 	return wire.EnvironmentSpec{
 		ID: id, VersionKey: v.Key(), Incarnation: v.Incarnation, Generation: o.which,
 		FunctionARN: v.ARN(), Function: v.Function, Qualifier: v.Qualifier, AccountID: v.Account, Region: v.Region,
-		Runtime: cfg.Runtime, Handler: cfg.Handler, CodeSHA256: cfg.CodeSHA256, Architecture: cfg.Architecture,
+		Runtime: cfg.Runtime, Handler: cfg.Handler, CodeSHA256: cfg.CodeSHA256, Layers: layers, Architecture: cfg.Architecture,
 		MemoryMB: cfg.MemoryMB, MilliVCPU: cfg.MilliVCPU(), TmpMB: cfg.TmpMB,
 		Timeout: time.Duration(cfg.TimeoutSec) * time.Second, InitTimeout: cfg.InitTimeout(),
 		Slots: cfg.Slots(), Managed: cfg.Managed(), Variables: cfg.Environment, Credentials: keys,

@@ -26,19 +26,35 @@ func (e *ArchitectureError) Error() string {
 
 // Check tells whether the unpacked package can start here: a *MissingError or
 // *ArchitectureError (architecture is x86_64 or arm64), or another reason in words.
-func Check(runtime, architecture, taskDir string) error {
+// optDir holds the merged layers; "" without any.
+func Check(runtime, architecture, taskDir, optDir string) error {
 	f, err := lookUp(runtime)
 	if err != nil {
 		return err
 	}
 	if f == familyProvided {
-		return checkBootstrap(architecture, filepath.Join(taskDir, "bootstrap"))
+		if InLayer(taskDir, optDir) {
+			return checkBootstrap(architecture, optDir, "/opt/bootstrap")
+		}
+		return checkBootstrap(architecture, taskDir, "/var/task/bootstrap")
 	}
 	return nil
 }
 
+// InLayer says that the bootstrap of a provided runtime is a layer's, since the
+// package has none: a folder of that name is none (runtime-api.md section 4).
+func InLayer(taskDir, optDir string) bool {
+	return optDir != "" && !hasBootstrap(taskDir) && hasBootstrap(optDir)
+}
+
+func hasBootstrap(dir string) bool {
+	st, err := os.Stat(filepath.Join(dir, "bootstrap"))
+	return err == nil && !st.IsDir()
+}
+
 // checkBootstrap looks for what would else surface as an exec error.
-func checkBootstrap(architecture, path string) error {
+func checkBootstrap(architecture, dir, shown string) error {
+	path := filepath.Join(dir, "bootstrap")
 	st, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -47,9 +63,9 @@ func checkBootstrap(architecture, path string) error {
 	case err != nil:
 		return fmt.Errorf("looking at the bootstrap: %w", err)
 	case !st.Mode().IsRegular():
-		return errors.New("/var/task/bootstrap is not a file")
+		return errors.New(shown + " is not a file")
 	case st.Mode()&0o111 == 0:
-		return errors.New("/var/task/bootstrap is not executable; set its mode before zipping (chmod +x)")
+		return errors.New(shown + " is not executable; set its mode before zipping (chmod +x)")
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -60,7 +76,7 @@ func checkBootstrap(architecture, path string) error {
 	n, _ := f.ReadAt(magic[:], 0)
 	switch head := string(magic[:n]); {
 	case head == elf.ELFMAG:
-		return checkELF(f, architecture)
+		return checkELF(f, architecture, shown)
 	case strings.HasPrefix(head, "#!"):
 		return nil
 	case head == "\xcf\xfa\xed\xfe" || head == "\xca\xfe\xba\xbe":
@@ -68,17 +84,17 @@ func checkBootstrap(architecture, path string) error {
 	case strings.HasPrefix(head, "MZ"):
 		return &ArchitectureError{File: "bootstrap", Has: "Windows", Want: "Linux " + architecture}
 	default:
-		return errors.New("/var/task/bootstrap is neither a Linux program nor a script (it would begin with #! and its interpreter)")
+		return errors.New(shown + " is neither a Linux program nor a script (it would begin with #! and its interpreter)")
 	}
 }
 
 // machines names processors as AWS does.
 var machines = map[elf.Machine]string{elf.EM_X86_64: "x86_64", elf.EM_AARCH64: "arm64", elf.EM_386: "32-bit x86", elf.EM_ARM: "32-bit ARM"}
 
-func checkELF(f *os.File, architecture string) error {
+func checkELF(f *os.File, architecture, shown string) error {
 	e, err := elf.NewFile(f)
 	if err != nil {
-		return fmt.Errorf("/var/task/bootstrap is a damaged program: %w", err)
+		return fmt.Errorf("%s is a damaged program: %w", shown, err)
 	}
 	has, ok := machines[e.Machine]
 	if !ok {
@@ -91,7 +107,7 @@ func checkELF(f *os.File, architecture string) error {
 	if has != host {
 		return &ArchitectureError{File: "bootstrap", Has: has, Want: host, Host: true}
 	}
-	return checkLoader(e)
+	return checkLoader(e, shown)
 }
 
 // hostMachine is this host's architecture in AWS's words; a system other than
@@ -110,14 +126,14 @@ func hostMachine() string {
 
 // checkLoader finds the dynamic loader that a program asks for: without it
 // exec fails with a "not found" that names the program instead.
-func checkLoader(e *elf.File) error {
+func checkLoader(e *elf.File, shown string) error {
 	for _, p := range e.Progs {
 		if p.Type != elf.PT_INTERP {
 			continue
 		}
 		data := make([]byte, min(p.Filesz, 4096))
 		if _, err := p.ReadAt(data, 0); err != nil {
-			return fmt.Errorf("/var/task/bootstrap is a damaged program: %w", err)
+			return fmt.Errorf("%s is a damaged program: %w", shown, err)
 		}
 		loader := strings.TrimRight(string(data), "\x00")
 		if _, err := os.Stat(loader); err != nil {

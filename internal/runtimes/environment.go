@@ -25,6 +25,7 @@ type Function struct {
 	ManagedInstances       bool   // lambda-managed-instances, else on-demand
 	XRayDaemon             string // host:port; "" means the variable's AWS default
 	Customer               map[string]string
+	LayerBootstrap         bool // provided runtimes: the executable is a layer's (InLayer)
 }
 
 // defaultXRayDaemon is AWS's, where nothing listens here: the X-Ray SDKs send

@@ -152,6 +152,9 @@ func Command(runtime string, in Interpreter, fn Function, l Layout) (argv, env [
 	}
 	if f == familyProvided {
 		// AWS's order is /var/runtime, /var/task, /opt; the first is empty here.
+		if fn.LayerBootstrap {
+			return []string{filepath.Join(l.Opt, "bootstrap")}, env, nil
+		}
 		return []string{filepath.Join(l.Task, "bootstrap")}, env, nil
 	}
 	path := in.Path

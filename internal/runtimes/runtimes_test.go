@@ -245,7 +245,7 @@ func TestCheckBootstrap(t *testing.T) {
 			if tt.mode != 0 {
 				os.WriteFile(filepath.Join(dir, "bootstrap"), []byte(tt.body), tt.mode)
 			}
-			err := Check("provided.al2023", tt.architecture, dir)
+			err := Check("provided.al2023", tt.architecture, dir, "")
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
@@ -255,7 +255,50 @@ func TestCheckBootstrap(t *testing.T) {
 	dir := t.TempDir()
 	data, _ := os.ReadFile(exe)
 	os.WriteFile(filepath.Join(dir, "bootstrap"), data, 0o755)
-	if err := Check("provided.al2023", hostName, dir); err != nil && hostMachine() == hostName {
+	if err := Check("provided.al2023", hostName, dir, ""); err != nil && hostMachine() == hostName {
 		t.Errorf("a real program: %v", err)
+	}
+}
+
+// TestLayerBootstrap: the package's own comes first, then a layer's.
+func TestLayerBootstrap(t *testing.T) {
+	folder := func(body string) string {
+		dir := t.TempDir()
+		if body != "" {
+			if err := os.WriteFile(filepath.Join(dir, "bootstrap"), []byte(body), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	l := Layout{Task: "/var/task", Opt: "/opt", Tmp: "/tmp"}
+	odd := t.TempDir()
+	if err := os.Mkdir(filepath.Join(odd, "bootstrap"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ task, opt, want string }{
+		"own":                {folder("#!/bin/sh"), folder("#!/bin/sh"), "/var/task/bootstrap"},
+		"a layer's":          {folder(""), folder("#!/bin/sh"), "/opt/bootstrap"},
+		"a folder is none":   {odd, folder("#!/bin/sh"), "/opt/bootstrap"},
+		"without layers":     {folder("#!/bin/sh"), "", "/var/task/bootstrap"},
+		"none anywhere":      {folder(""), folder(""), ""},
+		"a layer's is wrong": {folder(""), folder("text"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := Check("provided.al2023", hostMachine(), tt.task, tt.opt)
+			if tt.want == "" {
+				if err == nil {
+					t.Fatal("it would start")
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			argv, _, err := Command("provided.al2023", Interpreter{}, Function{LayerBootstrap: InLayer(tt.task, tt.opt)}, l)
+			if err != nil || argv[0] != tt.want {
+				t.Errorf("%q, %v", argv, err)
+			}
+		})
 	}
 }

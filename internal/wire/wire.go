@@ -30,7 +30,8 @@ import (
 //	2: invocations ask for their log's tail, answers carry it
 //	3: agents say every Heartbeat that they are alive
 //	4: responses stream
-const ProtocolVersion = 4
+//	5: environments have layers
+const ProtocolVersion = 5
 
 // Heartbeat is how often an agent says that it is alive, by KindAlive if it has
 // nothing else to say (chosen; AWS's health checks are not documented).
@@ -91,7 +92,8 @@ type EnvironmentSpec struct {
 	Region       string
 	Runtime      string
 	Handler      string
-	CodeSHA256   string // hex
+	CodeSHA256   string   // hex
+	Layers       []string // SHA-256 of each layer's zip in hex; the later ones win
 	Architecture string
 	MemoryMB     int32
 	MilliVCPU    int64

@@ -95,6 +95,9 @@ func describe(scope lamina.Scope, name string, c lamina.FunctionConfig) *model.F
 	if c.Runtime != "" {
 		out.RuntimeVersionConfig = &model.RuntimeVersionConfig{RuntimeVersionArn: new(runtimeARN(scope.Region, c.Runtime))}
 	}
+	for _, l := range c.Layers {
+		out.Layers = append(out.Layers, model.Layer{Arn: new(l.ARN), CodeSize: new(l.Size)})
+	}
 	describeCapacity(out, c.Capacity)
 	return out
 }

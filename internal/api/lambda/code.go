@@ -38,31 +38,40 @@ func (c source) check() error {
 	return nil
 }
 
-// storeCode makes the package durable and sets the configuration to it. A
-// package that is no zip leaves nothing behind; one whose function is refused
-// afterwards stays unreferenced, for whoever collects garbage.
+// storeCode makes the package durable and sets the configuration to it.
 func (s *Service) storeCode(ctx context.Context, c *lamina.FunctionConfig, zip []byte) error {
+	stored, err := s.storePackage(ctx, zip)
+	if err == nil {
+		c.CodeSHA256, c.CodeSize, c.CodeUnpacked = stored.SHA256, stored.Size, stored.Unpacked
+	}
+	return err
+}
+
+// storePackage makes the zip of a function or layer durable. One that is no zip
+// leaves nothing behind; one whose function is refused afterwards stays
+// unreferenced, for whoever collects garbage.
+func (s *Service) storePackage(ctx context.Context, zip []byte) (c lamina.LayerContent, err error) {
 	sum := sha256.Sum256(zip)
 	known := s.known(hex.EncodeToString(sum[:]))
 	sha, size, err := s.Blobs.Put(ctx, bytes.NewReader(zip), maxZipped)
 	if errors.Is(err, blobs.ErrTooLarge) {
-		return lamina.Errorf(codeEntityTooLarge, textZippedSize, maxZipped)
+		return c, lamina.Errorf(codeEntityTooLarge, textZippedSize, maxZipped)
 	}
 	if err != nil {
-		return fmt.Errorf("storing a function's code: %w", err)
+		return c, fmt.Errorf("storing a code package: %w", err)
 	}
 	path, err := s.Blobs.Path(sha)
 	if err != nil {
-		return fmt.Errorf("storing a function's code: %w", err)
+		return c, fmt.Errorf("storing a code package: %w", err)
 	}
-	if err := s.CheckPackage(path); err != nil {
+	unpacked, err := s.CheckPackage(path)
+	if err != nil {
 		if !known {
 			err = errors.Join(err, s.Blobs.Delete(sha))
 		}
-		return err
+		return c, err
 	}
-	c.CodeSHA256, c.CodeSize = sha, size
-	return nil
+	return lamina.LayerContent{SHA256: sha, Size: size, Unpacked: unpacked}, nil
 }
 
 // known says whether the package was stored before this request.

@@ -142,22 +142,11 @@ func (in settings) unsupported(managed bool) error {
 	case in.durable != nil:
 		return notYet("DurableConfig")
 	}
-	return checkLayers(in.layers)
+	return nil
 }
 
 func notYet(what string) error {
 	return lamina.Errorf(lamina.CodeInvalidParameter, textNotYet, what)
-}
-
-// checkLayers knows that no layer exists: publishing them comes later.
-func checkLayers(layers []string) error {
-	switch {
-	case len(layers) > maxLayers:
-		return lamina.Errorf(lamina.CodeInvalidParameter, textLayersMany)
-	case len(layers) > 0:
-		return lamina.Errorf(lamina.CodeInvalidParameter, textLayerMissing, layers[0])
-	}
-	return nil
 }
 
 // overMaximum is the validation text of a number above its limit.

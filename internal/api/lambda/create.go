@@ -69,15 +69,18 @@ func (s *Service) draft(ctx context.Context, in *model.CreateFunctionRequest) (l
 	if len(in.Architectures) > 0 {
 		f.Config.Architecture = in.Architectures[0]
 	}
-	if err := s.configure(&f.Config, settingsOfCreate(in)); err != nil {
+	if err := s.configure(s.at(s.View), t.Scope, &f.Config, settingsOfCreate(in)); err != nil {
 		return f, err
 	}
 	return f, sourceOf(in.Code).check()
 }
 
 // configure overlays settings and judges the outcome.
-func (s *Service) configure(c *lamina.FunctionConfig, in settings) error {
+func (s *Service) configure(r rows, scope lamina.Scope, c *lamina.FunctionConfig, in settings) error {
 	if err := in.unsupported(c.Managed()); err != nil {
+		return err
+	}
+	if err := r.applyLayers(scope, c, in.layers); err != nil {
 		return err
 	}
 	if err := in.apply(c); err != nil {
@@ -103,6 +106,9 @@ func (s *Service) create(tx *view.Tx, f *lamina.Function, in *model.CreateFuncti
 		return nil, err
 	}
 	if err := s.placeFunction(tx, f.Scope, &f.Config, in.VpcConfig); err != nil {
+		return nil, err
+	}
+	if err := checkUnpacked(f.Config); err != nil {
 		return nil, err
 	}
 	out := latestAnswer(*f, false, beingCreated)

@@ -143,15 +143,21 @@ func (s *Service) getPolicy(ctx context.Context, in *model.GetPolicyRequest) (*m
 		if err != nil || len(policy.Statements) == 0 {
 			return nil, lamina.Errorf(lamina.CodeResourceNotFound, textResourceMissing)
 		}
-		statements := []json.RawMessage{}
-		for _, st := range policy.Statements {
-			statements = append(statements, json.RawMessage(st.Document))
-		}
-		raw, err := json.Marshal(struct {
-			Version   string
-			ID        string `json:"Id"`
-			Statement []json.RawMessage
-		}{"2012-10-17", "default", statements})
-		return &model.GetPolicyResponse{Policy: new(string(raw)), RevisionId: &policy.RevisionID}, err
+		text, err := policyText(policy)
+		return &model.GetPolicyResponse{Policy: &text, RevisionId: &policy.RevisionID}, err
 	})
+}
+
+// policyText is a resource policy as IAM writes it.
+func policyText(p lamina.ResourcePolicy) (string, error) {
+	statements := []json.RawMessage{}
+	for _, st := range p.Statements {
+		statements = append(statements, json.RawMessage(st.Document))
+	}
+	raw, err := json.Marshal(struct {
+		Version   string
+		ID        string `json:"Id"`
+		Statement []json.RawMessage
+	}{"2012-10-17", "default", statements})
+	return string(raw), err
 }

@@ -60,5 +60,16 @@ func (s *Service) registerSettings(m *awsproto.Mux) {
 	awsproto.Handle(m, model.GetProvisionedConcurrencyConfig, s.getProvisioned)
 	awsproto.Handle(m, model.ListProvisionedConcurrencyConfigs, s.listProvisioned)
 	awsproto.Handle(m, model.ListEventSourceMappings, s.listMappings)
+}
+
+func (s *Service) registerLayers(m *awsproto.Mux) {
+	awsproto.Handle(m, model.PublishLayerVersion, s.publishLayer)
+	awsproto.Handle(m, model.GetLayerVersion, s.getLayerVersion)
+	awsproto.Handle(m, model.GetLayerVersionByArn, s.getLayerVersionByARN)
 	awsproto.Handle(m, model.ListLayers, s.listLayers)
+	awsproto.Handle(m, model.ListLayerVersions, s.listLayerVersions)
+	awsproto.Handle(m, model.DeleteLayerVersion, s.deleteLayerVersion)
+	awsproto.Handle(m, model.AddLayerVersionPermission, s.addLayerPermission)
+	awsproto.Handle(m, model.RemoveLayerVersionPermission, s.removeLayerPermission)
+	awsproto.Handle(m, model.GetLayerVersionPolicy, s.getLayerPolicy)
 }

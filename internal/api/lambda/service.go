@@ -49,9 +49,9 @@ type Config struct {
 	// TraceID is the X-Amzn-Trace-Id of a request. Nil: none.
 	TraceID func(ctx context.Context) string
 
-	CheckPackage func(path string) error // nil: codepkg.Check
-	Now          lamina.Clock            // nil: time.Now
-	Random       func() float64          // in [0,1), for alias weights; nil: math/rand
+	CheckPackage func(path string) (unpacked int64, err error) // nil: codepkg.Check
+	Now          lamina.Clock                                  // nil: time.Now
+	Random       func() float64                                // in [0,1), for alias weights; nil: math/rand
 }
 
 // Service serves the operations.
@@ -89,6 +89,7 @@ func (s *Service) Register(m *awsproto.Mux) {
 	s.registerAliases(m)
 	s.registerPolicies(m)
 	s.registerSettings(m)
+	s.registerLayers(m)
 	awsproto.Handle(m, model.Invoke, s.invoke)
 	awsproto.HandleStream(m, model.InvokeWithResponseStream, s.invokeStream)
 }

@@ -156,7 +156,3 @@ func (s *Service) listProvisioned(ctx context.Context, in *model.ListProvisioned
 func (s *Service) listMappings(context.Context, *model.ListEventSourceMappingsRequest) (*model.ListEventSourceMappingsResponse, error) {
 	return &model.ListEventSourceMappingsResponse{EventSourceMappings: []model.EventSourceMappingConfiguration{}}, nil
 }
-
-func (s *Service) listLayers(context.Context, *model.ListLayersRequest) (*model.ListLayersResponse, error) {
-	return &model.ListLayersResponse{Layers: []model.LayersListItem{}}, nil
-}

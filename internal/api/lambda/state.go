@@ -36,6 +36,8 @@ type rows struct {
 	status         view.Rows[lamina.VersionStatus]
 	scaling        view.Rows[lamina.ScalingConfig]
 	aliases        view.Rows[lamina.Alias]
+	layers         view.Rows[lamina.Layer]
+	layerVersions  view.Rows[lamina.LayerVersion]
 }
 
 func (s *Service) at(src view.Source) rows {
@@ -48,6 +50,8 @@ func (s *Service) at(src view.Source) rows {
 		status:         s.Tables.VersionStatus.At(snap),
 		scaling:        s.Tables.Scaling.At(snap),
 		aliases:        s.Tables.Aliases.At(snap),
+		layers:         s.Tables.Layers.At(snap),
+		layerVersions:  s.Tables.LayerVersions.At(snap),
 	}
 }
 

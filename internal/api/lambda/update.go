@@ -40,7 +40,10 @@ func (s *Service) updateConfiguration(ctx context.Context, in *model.UpdateFunct
 		if err := checkRevision(in.RevisionId, f.RevisionID, "GetFunction"); err != nil {
 			return err
 		}
-		if err := s.configure(&f.Config, settingsOfUpdate(in)); err != nil {
+		if err := s.configure(s.at(tx), f.Scope, &f.Config, settingsOfUpdate(in)); err != nil {
+			return err
+		}
+		if err := checkUnpacked(f.Config); err != nil {
 			return err
 		}
 		if in.CapacityProviderConfig != nil {
@@ -85,7 +88,7 @@ func (s *Service) updateCode(ctx context.Context, in *model.UpdateFunctionCodeRe
 	var out *model.FunctionConfiguration
 	_, err = s.change(ctx, t, func(tx *view.Tx, f *lamina.Function) error {
 		changed := *f
-		changed.Config.CodeSHA256, changed.Config.CodeSize = stored.CodeSHA256, stored.CodeSize
+		changed.Config.CodeSHA256, changed.Config.CodeSize, changed.Config.CodeUnpacked = stored.CodeSHA256, stored.CodeSize, stored.CodeUnpacked
 		if out, err = s.replaceCode(tx, &changed, in); err == nil && !isTrue(in.DryRun) {
 			*f = changed
 		}
@@ -105,6 +108,9 @@ func (s *Service) replaceCode(tx *view.Tx, f *lamina.Function, in *model.UpdateF
 		return nil, err
 	}
 	if err := checkRevision(in.RevisionId, f.RevisionID, "GetFunction"); err != nil {
+		return nil, err
+	}
+	if err := checkUnpacked(f.Config); err != nil {
 		return nil, err
 	}
 	if len(in.Architectures) > 0 && in.Architectures[0] != f.Config.Architecture {

@@ -15,6 +15,7 @@ var Service = awsproto.NewService("lambda", table)
 
 // The operations.
 var (
+	AddLayerVersionPermission              = awsproto.Operation[AddLayerVersionPermissionRequest, AddLayerVersionPermissionResponse]{Service: Service, Name: "AddLayerVersionPermission"}
 	AddPermission                          = awsproto.Operation[AddPermissionRequest, AddPermissionResponse]{Service: Service, Name: "AddPermission"}
 	CreateAlias                            = awsproto.Operation[CreateAliasRequest, AliasConfiguration]{Service: Service, Name: "CreateAlias"}
 	CreateCapacityProvider                 = awsproto.Operation[CreateCapacityProviderRequest, CreateCapacityProviderResponse]{Service: Service, Name: "CreateCapacityProvider"}
@@ -23,6 +24,7 @@ var (
 	DeleteCapacityProvider                 = awsproto.Operation[DeleteCapacityProviderRequest, DeleteCapacityProviderResponse]{Service: Service, Name: "DeleteCapacityProvider"}
 	DeleteFunction                         = awsproto.Operation[DeleteFunctionRequest, DeleteFunctionResponse]{Service: Service, Name: "DeleteFunction"}
 	DeleteFunctionConcurrency              = awsproto.Operation[DeleteFunctionConcurrencyRequest, awsproto.Empty]{Service: Service, Name: "DeleteFunctionConcurrency"}
+	DeleteLayerVersion                     = awsproto.Operation[DeleteLayerVersionRequest, awsproto.Empty]{Service: Service, Name: "DeleteLayerVersion"}
 	GetAccountSettings                     = awsproto.Operation[GetAccountSettingsRequest, GetAccountSettingsResponse]{Service: Service, Name: "GetAccountSettings"}
 	GetAlias                               = awsproto.Operation[GetAliasRequest, AliasConfiguration]{Service: Service, Name: "GetAlias"}
 	GetCapacityProvider                    = awsproto.Operation[GetCapacityProviderRequest, GetCapacityProviderResponse]{Service: Service, Name: "GetCapacityProvider"}
@@ -34,6 +36,9 @@ var (
 	GetFunctionRecursionConfig             = awsproto.Operation[GetFunctionRecursionConfigRequest, GetFunctionRecursionConfigResponse]{Service: Service, Name: "GetFunctionRecursionConfig"}
 	GetFunctionScalingConfig               = awsproto.Operation[GetFunctionScalingConfigRequest, GetFunctionScalingConfigResponse]{Service: Service, Name: "GetFunctionScalingConfig"}
 	GetFunctionUrlConfig                   = awsproto.Operation[GetFunctionUrlConfigRequest, GetFunctionUrlConfigResponse]{Service: Service, Name: "GetFunctionUrlConfig"}
+	GetLayerVersion                        = awsproto.Operation[GetLayerVersionRequest, GetLayerVersionResponse]{Service: Service, Name: "GetLayerVersion"}
+	GetLayerVersionByArn                   = awsproto.Operation[GetLayerVersionByArnRequest, GetLayerVersionResponse]{Service: Service, Name: "GetLayerVersionByArn"}
+	GetLayerVersionPolicy                  = awsproto.Operation[GetLayerVersionPolicyRequest, GetLayerVersionPolicyResponse]{Service: Service, Name: "GetLayerVersionPolicy"}
 	GetPolicy                              = awsproto.Operation[GetPolicyRequest, GetPolicyResponse]{Service: Service, Name: "GetPolicy"}
 	GetProvisionedConcurrencyConfig        = awsproto.Operation[GetProvisionedConcurrencyConfigRequest, GetProvisionedConcurrencyConfigResponse]{Service: Service, Name: "GetProvisionedConcurrencyConfig"}
 	GetRuntimeManagementConfig             = awsproto.Operation[GetRuntimeManagementConfigRequest, GetRuntimeManagementConfigResponse]{Service: Service, Name: "GetRuntimeManagementConfig"}
@@ -46,13 +51,16 @@ var (
 	ListFunctionUrlConfigs                 = awsproto.Operation[ListFunctionUrlConfigsRequest, ListFunctionUrlConfigsResponse]{Service: Service, Name: "ListFunctionUrlConfigs"}
 	ListFunctionVersionsByCapacityProvider = awsproto.Operation[ListFunctionVersionsByCapacityProviderRequest, ListFunctionVersionsByCapacityProviderResponse]{Service: Service, Name: "ListFunctionVersionsByCapacityProvider"}
 	ListFunctions                          = awsproto.Operation[ListFunctionsRequest, ListFunctionsResponse]{Service: Service, Name: "ListFunctions"}
+	ListLayerVersions                      = awsproto.Operation[ListLayerVersionsRequest, ListLayerVersionsResponse]{Service: Service, Name: "ListLayerVersions"}
 	ListLayers                             = awsproto.Operation[ListLayersRequest, ListLayersResponse]{Service: Service, Name: "ListLayers"}
 	ListProvisionedConcurrencyConfigs      = awsproto.Operation[ListProvisionedConcurrencyConfigsRequest, ListProvisionedConcurrencyConfigsResponse]{Service: Service, Name: "ListProvisionedConcurrencyConfigs"}
 	ListTags                               = awsproto.Operation[ListTagsRequest, ListTagsResponse]{Service: Service, Name: "ListTags"}
 	ListVersionsByFunction                 = awsproto.Operation[ListVersionsByFunctionRequest, ListVersionsByFunctionResponse]{Service: Service, Name: "ListVersionsByFunction"}
+	PublishLayerVersion                    = awsproto.Operation[PublishLayerVersionRequest, PublishLayerVersionResponse]{Service: Service, Name: "PublishLayerVersion"}
 	PublishVersion                         = awsproto.Operation[PublishVersionRequest, FunctionConfiguration]{Service: Service, Name: "PublishVersion"}
 	PutFunctionConcurrency                 = awsproto.Operation[PutFunctionConcurrencyRequest, Concurrency]{Service: Service, Name: "PutFunctionConcurrency"}
 	PutFunctionScalingConfig               = awsproto.Operation[PutFunctionScalingConfigRequest, PutFunctionScalingConfigResponse]{Service: Service, Name: "PutFunctionScalingConfig"}
+	RemoveLayerVersionPermission           = awsproto.Operation[RemoveLayerVersionPermissionRequest, awsproto.Empty]{Service: Service, Name: "RemoveLayerVersionPermission"}
 	RemovePermission                       = awsproto.Operation[RemovePermissionRequest, awsproto.Empty]{Service: Service, Name: "RemovePermission"}
 	TagResource                            = awsproto.Operation[TagResourceRequest, awsproto.Empty]{Service: Service, Name: "TagResource"}
 	UntagResource                          = awsproto.Operation[UntagResourceRequest, awsproto.Empty]{Service: Service, Name: "UntagResource"}

@@ -24,6 +24,23 @@ type AccountUsage struct {
 	FunctionCount *int64
 }
 
+// AddLayerVersionPermissionRequest is the model's structure AddLayerVersionPermissionRequest.
+type AddLayerVersionPermissionRequest struct {
+	LayerName      *string
+	VersionNumber  *int64
+	StatementId    *string
+	Action         *string
+	Principal      *string
+	OrganizationId *string
+	RevisionId     *string
+}
+
+// AddLayerVersionPermissionResponse is the model's structure AddLayerVersionPermissionResponse.
+type AddLayerVersionPermissionResponse struct {
+	Statement  *string
+	RevisionId *string
+}
+
 // AddPermissionRequest is the model's structure AddPermissionRequest.
 type AddPermissionRequest struct {
 	FunctionName          *string
@@ -223,6 +240,12 @@ type DeleteFunctionRequest struct {
 // DeleteFunctionResponse is the model's structure DeleteFunctionResponse.
 type DeleteFunctionResponse struct {
 	StatusCode *int32
+}
+
+// DeleteLayerVersionRequest is the model's structure DeleteLayerVersionRequest.
+type DeleteLayerVersionRequest struct {
+	LayerName     *string
+	VersionNumber *int64
 }
 
 // DestinationConfig is the model's structure DestinationConfig.
@@ -554,6 +577,42 @@ type GetFunctionUrlConfigResponse struct {
 	InvokeMode       *string
 }
 
+// GetLayerVersionByArnRequest is the model's structure GetLayerVersionByArnRequest.
+type GetLayerVersionByArnRequest struct {
+	Arn *string
+}
+
+// GetLayerVersionPolicyRequest is the model's structure GetLayerVersionPolicyRequest.
+type GetLayerVersionPolicyRequest struct {
+	LayerName     *string
+	VersionNumber *int64
+}
+
+// GetLayerVersionPolicyResponse is the model's structure GetLayerVersionPolicyResponse.
+type GetLayerVersionPolicyResponse struct {
+	Policy     *string
+	RevisionId *string
+}
+
+// GetLayerVersionRequest is the model's structure GetLayerVersionRequest.
+type GetLayerVersionRequest struct {
+	LayerName     *string
+	VersionNumber *int64
+}
+
+// GetLayerVersionResponse is the model's structure GetLayerVersionResponse.
+type GetLayerVersionResponse struct {
+	Content                 *LayerVersionContentOutput
+	LayerArn                *string
+	LayerVersionArn         *string
+	Description             *string
+	CreatedDate             *string
+	Version                 *int64
+	CompatibleArchitectures []string
+	CompatibleRuntimes      []string
+	LicenseInfo             *string
+}
+
 // GetPolicyRequest is the model's structure GetPolicyRequest.
 type GetPolicyRequest struct {
 	FunctionName *string
@@ -713,6 +772,25 @@ type Layer struct {
 	SigningJobArn            *string
 }
 
+// LayerVersionContentInput is the model's structure LayerVersionContentInput.
+type LayerVersionContentInput struct {
+	S3Bucket            *string
+	S3Key               *string
+	S3ObjectVersion     *string
+	S3ObjectStorageMode *string
+	ZipFile             []byte
+}
+
+// LayerVersionContentOutput is the model's structure LayerVersionContentOutput.
+type LayerVersionContentOutput struct {
+	Location                 *string
+	CodeSha256               *string
+	CodeSize                 *int64
+	SigningProfileVersionArn *string
+	SigningJobArn            *string
+	ResolvedS3Object         *ResolvedS3Object
+}
+
 // LayerVersionsListItem is the model's structure LayerVersionsListItem.
 type LayerVersionsListItem struct {
 	LayerVersionArn         *string
@@ -826,6 +904,21 @@ type ListFunctionsResponse struct {
 	Functions  []FunctionConfiguration
 }
 
+// ListLayerVersionsRequest is the model's structure ListLayerVersionsRequest.
+type ListLayerVersionsRequest struct {
+	CompatibleArchitecture *string
+	CompatibleRuntime      *string
+	LayerName              *string
+	Marker                 *string
+	MaxItems               *int32
+}
+
+// ListLayerVersionsResponse is the model's structure ListLayerVersionsResponse.
+type ListLayerVersionsResponse struct {
+	NextMarker    *string
+	LayerVersions []LayerVersionsListItem
+}
+
 // ListLayersRequest is the model's structure ListLayersRequest.
 type ListLayersRequest struct {
 	CompatibleArchitecture *string
@@ -918,6 +1011,29 @@ type ProvisionedPollerConfig struct {
 	PollerGroupName *string
 }
 
+// PublishLayerVersionRequest is the model's structure PublishLayerVersionRequest.
+type PublishLayerVersionRequest struct {
+	LayerName               *string
+	Description             *string
+	Content                 *LayerVersionContentInput
+	CompatibleArchitectures []string
+	CompatibleRuntimes      []string
+	LicenseInfo             *string
+}
+
+// PublishLayerVersionResponse is the model's structure PublishLayerVersionResponse.
+type PublishLayerVersionResponse struct {
+	Content                 *LayerVersionContentOutput
+	LayerArn                *string
+	LayerVersionArn         *string
+	Description             *string
+	CreatedDate             *string
+	Version                 *int64
+	CompatibleArchitectures []string
+	CompatibleRuntimes      []string
+	LicenseInfo             *string
+}
+
 // PublishVersionRequest is the model's structure PublishVersionRequest.
 type PublishVersionRequest struct {
 	FunctionName *string
@@ -943,6 +1059,14 @@ type PutFunctionScalingConfigRequest struct {
 // PutFunctionScalingConfigResponse is the model's structure PutFunctionScalingConfigResponse.
 type PutFunctionScalingConfigResponse struct {
 	FunctionState *string
+}
+
+// RemoveLayerVersionPermissionRequest is the model's structure RemoveLayerVersionPermissionRequest.
+type RemoveLayerVersionPermissionRequest struct {
+	LayerName     *string
+	VersionNumber *int64
+	StatementId   *string
+	RevisionId    *string
 }
 
 // RemovePermissionRequest is the model's structure RemovePermissionRequest.

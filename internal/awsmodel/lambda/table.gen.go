@@ -9,6 +9,7 @@ package lambda
 
 // table is what awsproto needs to know of the model.
 const table = `service	rest-json	version=2015-03-31
+op	AddLayerVersionPermission	POST	/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy	AddLayerVersionPermissionRequest	AddLayerVersionPermissionResponse	status=201	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,PolicyLengthExceededException,ResourceNotFoundException,PreconditionFailedException
 op	AddPermission	POST	/2015-03-31/functions/{FunctionName}/policy	AddPermissionRequest	AddPermissionResponse	status=201	errors=InvalidParameterValueException,ResourceConflictException,PublicPolicyException,ServiceException,TooManyRequestsException,PolicyLengthExceededException,ResourceNotFoundException,PreconditionFailedException
 op	CreateAlias	POST	/2015-03-31/functions/{FunctionName}/aliases	CreateAliasRequest	AliasConfiguration	status=201	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,AliasLimitExceededException,ResourceNotFoundException
 op	CreateCapacityProvider	POST	/2025-11-30/capacity-providers	CreateCapacityProviderRequest	CreateCapacityProviderResponse	status=202	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,CapacityProviderLimitExceededException
@@ -17,6 +18,7 @@ op	DeleteAlias	DELETE	/2015-03-31/functions/{FunctionName}/aliases/{Name}	Delete
 op	DeleteCapacityProvider	DELETE	/2025-11-30/capacity-providers/{CapacityProviderName}	DeleteCapacityProviderRequest	DeleteCapacityProviderResponse	status=202	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	DeleteFunction	DELETE	/2015-03-31/functions/{FunctionName}	DeleteFunctionRequest	DeleteFunctionResponse	status=200	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	DeleteFunctionConcurrency	DELETE	/2017-10-31/functions/{FunctionName}/concurrency	DeleteFunctionConcurrencyRequest	-	status=204	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
+op	DeleteLayerVersion	DELETE	/2018-10-31/layers/{LayerName}/versions/{VersionNumber}	DeleteLayerVersionRequest	-	status=204	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	GetAccountSettings	GET	/2016-08-19/account-settings	GetAccountSettingsRequest	GetAccountSettingsResponse	status=200	errors=ServiceException,TooManyRequestsException
 op	GetAlias	GET	/2015-03-31/functions/{FunctionName}/aliases/{Name}	GetAliasRequest	AliasConfiguration	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	GetCapacityProvider	GET	/2025-11-30/capacity-providers/{CapacityProviderName}	GetCapacityProviderRequest	GetCapacityProviderResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
@@ -28,6 +30,9 @@ op	GetFunctionEventInvokeConfig	GET	/2019-09-25/functions/{FunctionName}/event-i
 op	GetFunctionRecursionConfig	GET	/2024-08-31/functions/{FunctionName}/recursion-config	GetFunctionRecursionConfigRequest	GetFunctionRecursionConfigResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	GetFunctionScalingConfig	GET	/2025-11-30/functions/{FunctionName}/function-scaling-config	GetFunctionScalingConfigRequest	GetFunctionScalingConfigResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	GetFunctionUrlConfig	GET	/2021-10-31/functions/{FunctionName}/url	GetFunctionUrlConfigRequest	GetFunctionUrlConfigResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
+op	GetLayerVersion	GET	/2018-10-31/layers/{LayerName}/versions/{VersionNumber}	GetLayerVersionRequest	GetLayerVersionResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
+op	GetLayerVersionByArn	GET	/2018-10-31/layers?find=LayerVersion	GetLayerVersionByArnRequest	GetLayerVersionResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
+op	GetLayerVersionPolicy	GET	/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy	GetLayerVersionPolicyRequest	GetLayerVersionPolicyResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	GetPolicy	GET	/2015-03-31/functions/{FunctionName}/policy	GetPolicyRequest	GetPolicyResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	GetProvisionedConcurrencyConfig	GET	/2019-09-30/functions/{FunctionName}/provisioned-concurrency	GetProvisionedConcurrencyConfigRequest	GetProvisionedConcurrencyConfigResponse	status=200	errors=InvalidParameterValueException,ProvisionedConcurrencyConfigNotFoundException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	GetRuntimeManagementConfig	GET	/2021-07-20/functions/{FunctionName}/runtime-management-config	GetRuntimeManagementConfigRequest	GetRuntimeManagementConfigResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
@@ -40,13 +45,16 @@ op	ListFunctionEventInvokeConfigs	GET	/2019-09-25/functions/{FunctionName}/event
 op	ListFunctionUrlConfigs	GET	/2021-10-31/functions/{FunctionName}/urls	ListFunctionUrlConfigsRequest	ListFunctionUrlConfigsResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	ListFunctionVersionsByCapacityProvider	GET	/2025-11-30/capacity-providers/{CapacityProviderName}/function-versions	ListFunctionVersionsByCapacityProviderRequest	ListFunctionVersionsByCapacityProviderResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	ListFunctions	GET	/2015-03-31/functions	ListFunctionsRequest	ListFunctionsResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException
+op	ListLayerVersions	GET	/2018-10-31/layers/{LayerName}/versions	ListLayerVersionsRequest	ListLayerVersionsResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	ListLayers	GET	/2018-10-31/layers	ListLayersRequest	ListLayersResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException
 op	ListProvisionedConcurrencyConfigs	GET	/2019-09-30/functions/{FunctionName}/provisioned-concurrency?List=ALL	ListProvisionedConcurrencyConfigsRequest	ListProvisionedConcurrencyConfigsResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	ListTags	GET	/2017-03-31/tags/{Resource}	ListTagsRequest	ListTagsResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	ListVersionsByFunction	GET	/2015-03-31/functions/{FunctionName}/versions	ListVersionsByFunctionRequest	ListVersionsByFunctionResponse	status=200	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException
+op	PublishLayerVersion	POST	/2018-10-31/layers/{LayerName}/versions	PublishLayerVersionRequest	PublishLayerVersionResponse	status=201	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException,CodeStorageExceededException
 op	PublishVersion	POST	/2015-03-31/functions/{FunctionName}/versions	PublishVersionRequest	FunctionConfiguration	status=201	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException,CodeStorageExceededException,FunctionVersionsPerCapacityProviderLimitExceededException,PreconditionFailedException
 op	PutFunctionConcurrency	PUT	/2017-10-31/functions/{FunctionName}/concurrency	PutFunctionConcurrencyRequest	Concurrency	status=200	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	PutFunctionScalingConfig	PUT	/2025-11-30/functions/{FunctionName}/function-scaling-config	PutFunctionScalingConfigRequest	PutFunctionScalingConfigResponse	status=202	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
+op	RemoveLayerVersionPermission	DELETE	/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}	RemoveLayerVersionPermissionRequest	-	status=204	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException,PreconditionFailedException
 op	RemovePermission	DELETE	/2015-03-31/functions/{FunctionName}/policy/{StatementId}	RemovePermissionRequest	-	status=204	errors=InvalidParameterValueException,PublicPolicyException,ServiceException,TooManyRequestsException,ResourceNotFoundException,PreconditionFailedException
 op	TagResource	POST	/2017-03-31/tags/{Resource}	TagResourceRequest	-	status=204	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	UntagResource	DELETE	/2017-03-31/tags/{Resource}	UntagResourceRequest	-	status=204	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
@@ -120,6 +128,17 @@ structure	AccountUsage
 .TotalCodeSize	long
 .FunctionCount	long
 string	Action	min=0	max=10000	pattern=(lambda:[*]|lambda:[a-zA-Z]+|[*])
+structure	AddLayerVersionPermissionRequest
+.LayerName	LayerName	at=uri	wire=LayerName	required
+.VersionNumber	long	at=uri	wire=VersionNumber	required
+.StatementId	StatementId	required
+.Action	LayerPermissionAllowedAction	required
+.Principal	LayerPermissionAllowedPrincipal	required
+.OrganizationId	OrganizationId
+.RevisionId	string	at=querystring	wire=RevisionId
+structure	AddLayerVersionPermissionResponse
+.Statement	string
+.RevisionId	string
 structure	AddPermissionRequest
 .FunctionName	NamespacedFunctionName	at=uri	wire=FunctionName	required
 .StatementId	StatementId	required
@@ -273,6 +292,9 @@ structure	DeleteFunctionRequest
 .Qualifier	NumericLatestPublishedOrAliasQualifier	at=querystring	wire=Qualifier
 structure	DeleteFunctionResponse
 .StatusCode	integer	at=statusCode
+structure	DeleteLayerVersionRequest
+.LayerName	LayerName	at=uri	wire=LayerName	required
+.VersionNumber	long	at=uri	wire=VersionNumber	required
 string	Description	min=0	max=256
 string	DestinationArn	min=0	max=350	pattern=$|kafka://([^.]([a-zA-Z0-9\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)
 structure	DestinationConfig
@@ -521,6 +543,27 @@ structure	GetFunctionUrlConfigResponse
 .CreationTime	Timestamp	required
 .LastModifiedTime	Timestamp	required
 .InvokeMode	InvokeMode
+structure	GetLayerVersionByArnRequest
+.Arn	LayerVersionArn	at=querystring	wire=Arn	required
+structure	GetLayerVersionPolicyRequest
+.LayerName	LayerName	at=uri	wire=LayerName	required
+.VersionNumber	long	at=uri	wire=VersionNumber	required
+structure	GetLayerVersionPolicyResponse
+.Policy	string
+.RevisionId	string
+structure	GetLayerVersionRequest
+.LayerName	LayerName	at=uri	wire=LayerName	required
+.VersionNumber	long	at=uri	wire=VersionNumber	required
+structure	GetLayerVersionResponse
+.Content	LayerVersionContentOutput
+.LayerArn	LayerArn
+.LayerVersionArn	LayerVersionArn
+.Description	Description
+.CreatedDate	Timestamp
+.Version	long
+.CompatibleArchitectures	CompatibleArchitectures
+.CompatibleRuntimes	CompatibleRuntimes
+.LicenseInfo	LicenseInfo
 structure	GetPolicyRequest
 .FunctionName	NamespacedFunctionName	at=uri	wire=FunctionName	required
 .Qualifier	NumericLatestPublishedOrAliasQualifier	at=querystring	wire=Qualifier
@@ -632,7 +675,23 @@ structure	Layer
 string	LayerArn	min=1	max=2048	pattern=arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+
 list	LayerList	LayerVersionArn
 string	LayerName	min=1	max=140	pattern=(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+)|[a-zA-Z0-9-_]+
+string	LayerPermissionAllowedAction	min=0	max=22	pattern=lambda:GetLayerVersion
+string	LayerPermissionAllowedPrincipal	min=0	max=10000	pattern=\d{12}|\*|arn:(aws[a-zA-Z-]*):iam::\d{12}:root
 string	LayerVersionArn	min=1	max=2048	pattern=((arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+))
+structure	LayerVersionContentInput
+.S3Bucket	S3Bucket
+.S3Key	S3Key
+.S3ObjectVersion	S3ObjectVersion
+.S3ObjectStorageMode	S3ObjectStorageMode
+.ZipFile	Blob
+structure	LayerVersionContentOutput
+.Location	SensitiveStringOnServerOnly
+.CodeSha256	string
+.CodeSize	long
+.SigningProfileVersionArn	Arn
+.SigningJobArn	Arn
+.ResolvedS3Object	ResolvedS3Object
+list	LayerVersionsList	LayerVersionsListItem
 structure	LayerVersionsListItem
 .LayerVersionArn	LayerVersionArn
 .Version	long
@@ -701,6 +760,15 @@ structure	ListFunctionsRequest
 structure	ListFunctionsResponse
 .NextMarker	string
 .Functions	FunctionList
+structure	ListLayerVersionsRequest
+.CompatibleArchitecture	Architecture	at=querystring	wire=CompatibleArchitecture
+.CompatibleRuntime	string	at=querystring	wire=CompatibleRuntime
+.LayerName	LayerName	at=uri	wire=LayerName	required
+.Marker	string	at=querystring	wire=Marker
+.MaxItems	MaxLayerListItems	at=querystring	wire=MaxItems
+structure	ListLayerVersionsResponse
+.NextMarker	string
+.LayerVersions	LayerVersionsList
 structure	ListLayersRequest
 .CompatibleArchitecture	Architecture	at=querystring	wire=CompatibleArchitecture
 .CompatibleRuntime	string	at=querystring	wire=CompatibleRuntime
@@ -764,6 +832,7 @@ structure	OnFailure
 .Destination	DestinationArn
 structure	OnSuccess
 .Destination	DestinationArn
+string	OrganizationId	min=0	max=34	pattern=o-[a-z0-9]{10,32}
 string	Origin	min=1	max=253	pattern=.*
 string	PackageType	enum=Zip|Image
 integer	ParallelizationFactor	min=1	max=10
@@ -792,6 +861,23 @@ structure	ProvisionedPollerConfig
 .MaximumPollers	MaximumNumberOfPollers
 .PollerGroupName	ProvisionedPollerGroupName
 string	ProvisionedPollerGroupName	min=0	max=128	pattern=[a-zA-Z0-9-_]*
+structure	PublishLayerVersionRequest
+.LayerName	LayerName	at=uri	wire=LayerName	required
+.Description	Description
+.Content	LayerVersionContentInput	required
+.CompatibleArchitectures	CompatibleArchitectures
+.CompatibleRuntimes	CompatibleRuntimes
+.LicenseInfo	LicenseInfo
+structure	PublishLayerVersionResponse
+.Content	LayerVersionContentOutput
+.LayerArn	LayerArn
+.LayerVersionArn	LayerVersionArn
+.Description	Description
+.CreatedDate	Timestamp
+.Version	long
+.CompatibleArchitectures	CompatibleArchitectures
+.CompatibleRuntimes	CompatibleRuntimes
+.LicenseInfo	LicenseInfo
 structure	PublishVersionRequest
 .FunctionName	FunctionName	at=uri	wire=FunctionName	required
 .CodeSha256	string
@@ -812,6 +898,11 @@ string	Qualifier	min=1	max=128	pattern=(|[a-zA-Z0-9$_-]+)
 string	Queue	min=1	max=1000	pattern=[\s\S]*
 list	Queues	Queue	min=1	max=1
 string	RecursiveLoop	enum=Allow|Terminate
+structure	RemoveLayerVersionPermissionRequest
+.LayerName	LayerName	at=uri	wire=LayerName	required
+.VersionNumber	long	at=uri	wire=VersionNumber	required
+.StatementId	StatementId	at=uri	wire=StatementId	required
+.RevisionId	string	at=querystring	wire=RevisionId
 structure	RemovePermissionRequest
 .FunctionName	NamespacedFunctionName	at=uri	wire=FunctionName	required
 .StatementId	NamespacedStatementId	at=uri	wire=StatementId	required

@@ -32,14 +32,18 @@ const (
 	textTooBig = "Unzipped size must be smaller than 262144000 bytes"
 )
 
-// Check tells whether the file at path is a zip that Extract would take,
-// without unpacking it. Its errors are *lamina.Error with AWS's texts.
-func Check(path string) error {
+// Check tells whether the file at path is a zip that Extract would take, and how
+// many bytes it says its files have, without unpacking it. Its errors are
+// *lamina.Error with AWS's texts.
+func Check(path string) (unpacked int64, err error) {
 	z, err := open(path)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return z.Close()
+	for _, f := range z.File {
+		unpacked += int64(f.UncompressedSize64) // at most MaxUnzipped, open has seen to it
+	}
+	return unpacked, z.Close()
 }
 
 // Extract unpacks the zip at path into dir, which must exist and be empty.

@@ -7,7 +7,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/store/view"
 )
 
-// Lambda holds functions, versions and capacity providers. The API writes all but
+// Lambda holds functions, versions, layers and capacity providers. The API writes all but
 // the two status tables, which the controller alone writes.
 type Lambda struct {
 	Providers      *view.Table[lamina.CapacityProvider]       // key: CapacityProvider.Key
@@ -17,6 +17,8 @@ type Lambda struct {
 	VersionStatus  *view.Table[lamina.VersionStatus]          // key: Version.Key
 	Scaling        *view.Table[lamina.ScalingConfig]          // key: Version.Key; requested
 	Aliases        *view.Table[lamina.Alias]                  // key: Alias.Key
+	Layers         *view.Table[lamina.Layer]                  // key: Layer.Key
+	LayerVersions  *view.Table[lamina.LayerVersion]           // key: LayerVersion.Key
 }
 
 // NewLambda registers the tables with a view that is not open yet.
@@ -29,6 +31,8 @@ func NewLambda(v *view.View) Lambda {
 		VersionStatus:  view.NewTable[lamina.VersionStatus](v, "lambda/version-status/"),
 		Scaling:        view.NewTable[lamina.ScalingConfig](v, "lambda/scaling/"),
 		Aliases:        view.NewTable[lamina.Alias](v, "lambda/alias/"),
+		Layers:         view.NewTable[lamina.Layer](v, "lambda/layer/"),
+		LayerVersions:  view.NewTable[lamina.LayerVersion](v, "lambda/layer-version/"),
 	}
 }
 
