@@ -154,6 +154,7 @@ func base64SHA(hexSHA string) string {
 // configSHA is ConfigSha256: a SHA-256 over everything a version freezes. AWS's
 // own algorithm and coverage are not known (chosen).
 func configSHA(c lamina.FunctionConfig) string {
+	c.CodeUnpacked = 0 // follows from the code, and was not always stored
 	raw, err := json.Marshal(c)
 	if err != nil {
 		panic("lambda: encoding a function configuration: " + err.Error())
