@@ -1,0 +1,160 @@
+"""The function: its handler, its context, its results."""
+
+import json
+import os
+import sys
+import time
+from importlib import import_module
+
+from .errors import Fault
+
+# Python 3.11 and before escape what is not ASCII, as AWS's do.
+ENSURE_ASCII = sys.version_info < (3, 12)
+
+
+def load_handler(name):
+    """Imports the function's module: its init."""
+    try:
+        module_name, function = name.rsplit(".", 1)
+    except ValueError as e:
+        raise Fault("Runtime.MalformedHandlerName", f"Bad handler '{name}': {e}") from None
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {module_name} as a handler module")
+    try:
+        module = import_module(module_name.replace("/", "."))
+    except ImportError as e:
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {e}") from None
+    except SyntaxError as e:
+        trace = [f'  File "{e.filename}" Line {e.lineno}\n    {e.text}']
+        raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {e}", trace) from None
+    try:
+        return getattr(module, function)
+    except AttributeError:
+        raise Fault("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{module_name}'") from None
+
+
+class Record:
+    """Attributes, None where the caller gave none."""
+
+    __slots__ = ()
+
+    def __init__(self, values):
+        for name in self.__slots__:
+            setattr(self, name, values.get(name))
+
+    def __repr__(self):
+        return shown(self, self.__slots__)
+
+
+def shown(record, names):
+    return f"{type(record).__name__}([{','.join(f'{n}={getattr(record, n)}' for n in names)}])"
+
+
+class Client(Record):
+    __slots__ = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
+
+
+class ClientContext(Record):
+    __slots__ = ("custom", "env", "client")
+
+
+class CognitoIdentity(Record):
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+
+class LambdaContext:
+    """What a handler gets as its second argument."""
+
+    def __init__(self, headers):
+        env = os.environ
+        self.aws_request_id = headers["lambda-runtime-aws-request-id"]
+        self.log_group_name = env.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = env.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = env.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = env.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
+        self.client_context = client_context(headers.get("lambda-runtime-client-context"))
+        self.identity = identity(headers.get("lambda-runtime-cognito-identity"))
+        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id") or None
+        self._deadline = int(headers.get("lambda-runtime-deadline-ms", 0))
+
+    def get_remaining_time_in_millis(self):
+        return max(self._deadline - int(time.time() * 1000), 0)
+
+    def log(self, msg):
+        sys.stdout.write(str(msg))
+
+    def __repr__(self):
+        return shown(self, [name for name in vars(self) if not name.startswith("_")])
+
+
+def client_context(text):
+    values = parse_context(text, "Client Context")
+    if values is None:
+        return None
+    context = ClientContext(values)
+    if context.client is not None:
+        context.client = Client(context.client)
+    return context
+
+
+def identity(text):
+    values = parse_context(text, "Cognito Identity") or {}
+    return CognitoIdentity({
+        "cognito_identity_id": values.get("cognitoIdentityId"),
+        "cognito_identity_pool_id": values.get("cognitoIdentityPoolId"),
+    })
+
+
+def parse_context(text, what):
+    if not text:
+        return None
+    try:
+        # Headers are Latin-1 on the wire; the JSON inside is UTF-8.
+        return json.loads(text.encode("latin-1"))
+    except (ValueError, UnicodeError) as e:
+        raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse {what} JSON: {e}") from None
+
+
+def decode_event(content_type, body):
+    if content_type != "application/json":
+        return body
+    try:
+        return json.loads(body)
+    except ValueError as e:
+        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}") from None
+
+
+class Decimals:
+    """Puts decimals into JSON digit by digit, which the json module can't."""
+
+    def __init__(self):
+        self.mark, self.found = None, []
+
+    def default(self, value):
+        if type(value).__name__ != "Decimal" or not hasattr(value, "is_nan"):
+            raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+        if value.is_nan():
+            return float("nan")
+        self.mark = self.mark or os.urandom(16).hex()
+        self.found.append(str(value))
+        return self.mark
+
+    def fill_in(self, text):
+        if not self.found:
+            return text
+        parts = text.split(f'"{self.mark}"')
+        return "".join(p + d for p, d in zip(parts, [*self.found, ""]))
+
+
+def encode_result(result):
+    """The answer's body and content type."""
+    if isinstance(result, bytes):
+        return result, "application/unknown"
+    decimals = Decimals()
+    try:
+        text = json.dumps(result, ensure_ascii=ENSURE_ASCII, default=decimals.default)
+        return decimals.fill_in(text).encode("utf-8"), "application/json"
+    except (TypeError, ValueError, RecursionError) as e:
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from None
