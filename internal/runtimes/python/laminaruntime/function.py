@@ -62,17 +62,22 @@ class CognitoIdentity(Record):
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
 
+# What is the same in all contexts of an environment.
+ENVIRONMENT = {name: os.environ.get(variable) for name, variable in (
+    ("log_group_name", "AWS_LAMBDA_LOG_GROUP_NAME"),
+    ("log_stream_name", "AWS_LAMBDA_LOG_STREAM_NAME"),
+    ("function_name", "AWS_LAMBDA_FUNCTION_NAME"),
+    ("memory_limit_in_mb", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+    ("function_version", "AWS_LAMBDA_FUNCTION_VERSION"),
+)}
+
+
 class LambdaContext:
     """What a handler gets as its second argument."""
 
     def __init__(self, headers):
-        env = os.environ
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
-        self.log_group_name = env.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = env.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = env.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = env.get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.__dict__.update(ENVIRONMENT)
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.client_context = client_context(headers.get("lambda-runtime-client-context"))
         self.identity = identity(headers.get("lambda-runtime-cognito-identity"))
@@ -126,35 +131,38 @@ def decode_event(content_type, body):
         raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}") from None
 
 
-class Decimals:
-    """Puts decimals into JSON digit by digit, which the json module can't."""
+class Encoder:
+    """Makes JSON of results; decimals come out digit by digit, which the json module can't do."""
 
     def __init__(self):
-        self.mark, self.found = None, []
+        self.encode = json.JSONEncoder(ensure_ascii=ENSURE_ASCII, default=self.default).encode
+        self.mark, self.decimals = "", []
 
     def default(self, value):
         if type(value).__name__ != "Decimal" or not hasattr(value, "is_nan"):
             raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
         if value.is_nan():
             return float("nan")
-        self.mark = self.mark or os.urandom(16).hex()
-        self.found.append(str(value))
+        if not self.decimals:
+            self.mark = os.urandom(16).hex()  # in no text of the function's
+        self.decimals.append(str(value))
         return self.mark
 
-    def fill_in(self, text):
-        if not self.found:
-            return text
-        parts = text.split(f'"{self.mark}"')
-        return "".join(p + d for p, d in zip(parts, [*self.found, ""]))
+    def result(self, value):
+        """The answer's body and content type."""
+        if isinstance(value, bytes):
+            return value, "application/unknown"
+        try:
+            text = self.encode(value)
+            if self.decimals:
+                parts = text.split(f'"{self.mark}"')
+                text = "".join(p + d for p, d in zip(parts, [*self.decimals, ""]))
+            return text.encode("utf-8"), "application/json"
+        except (TypeError, ValueError, RecursionError) as e:
+            raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from None
+        finally:
+            if self.decimals:
+                self.decimals = []
 
 
-def encode_result(result):
-    """The answer's body and content type."""
-    if isinstance(result, bytes):
-        return result, "application/unknown"
-    decimals = Decimals()
-    try:
-        text = json.dumps(result, ensure_ascii=ENSURE_ASCII, default=decimals.default)
-        return decimals.fill_in(text).encode("utf-8"), "application/json"
-    except (TypeError, ValueError, RecursionError) as e:
-        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from None
+encode_result = Encoder().result
