@@ -177,7 +177,7 @@ func (f *fn) ready() *fn {
 		f.t.Fatalf("init failed: %s", f.InitError().Body)
 	case <-f.proc.Done():
 		f.t.Fatalf("ended: %v", f.proc.Exit())
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		f.t.Fatal("never ready")
 	}
 	return f

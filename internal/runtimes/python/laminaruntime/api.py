@@ -75,7 +75,7 @@ class Client:
         return status, headers, body
 
     def receive(self):
-        data = self.sock.recv(1 << 16) if self.sock else b""
+        data = self.sock.recv(1 << 13) if self.sock else b""
         if not data:
             self.close()
             raise Disconnected("end of stream")
