@@ -33,8 +33,8 @@ type simulateCmd struct {
 	Exclude      []string      `help:"Excluded instance types." placeholder:"TYPE"`
 	Architecture string        `help:"x86_64 or arm64." enum:"x86_64,arm64" default:"x86_64"`
 	Zones        int           `help:"Availability zones of the provider's subnets." default:"3"`
-	Launch       time.Duration `help:"How long an instance takes to launch (AWS: about a minute)." default:"400ms"`
-	Start        time.Duration `help:"How long an environment takes to start." default:"200ms"`
+	Launch       time.Duration `help:"How long an instance takes to launch (AWS: about a minute)." default:"100ms"`
+	Start        time.Duration `help:"How long an environment takes to start." default:"150ms"`
 
 	LambdaMemory int32  `help:"Memory of the same function on ordinary Lambda, MB." default:"512" name:"lambda-memory"`
 	Seed         uint64 `help:"Same seed, same run." default:"1"`

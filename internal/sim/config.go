@@ -47,8 +47,9 @@ type Delays struct {
 	Round  time.Duration // of the controller, between two looks at least
 }
 
-// Local is what the process driver needs on the development machine (targets.md 4, P3 and P3b).
-var Local = Delays{Launch: 400 * time.Millisecond, Start: 200 * time.Millisecond, Round: 5 * time.Millisecond}
+// Local is about what the process driver needs on the development machine for an
+// instance and a Go function; test/e2e/foretell_test.go compares.
+var Local = Delays{Launch: 100 * time.Millisecond, Start: 150 * time.Millisecond, Round: 5 * time.Millisecond}
 
 // Function is a version with its traffic.
 type Function struct {
