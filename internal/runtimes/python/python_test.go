@@ -370,6 +370,38 @@ def handler(event, context):
 	}
 }
 
+// A worker that dies in the middle of a line spoils none of another's.
+func TestDeathInTheMiddleOfALine(t *testing.T) {
+	const lines = 30
+	f := run(t, `
+import os, signal, threading
+def handler(event, context):
+    if event == "die":
+        threading.Timer(0.03, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        while True: print("a" * 200000)
+    for i in range(event): print("b" * 5000)
+`, options{slots: 3}).ready().idle(3)
+	var wg sync.WaitGroup
+	wg.Go(func() { f.invoke(`"die"`) })
+	wg.Go(func() { f.want(strconv.Itoa(lines), `null`) })
+	wg.Wait()
+	f.want(strconv.Itoa(lines), `null`)
+	whole := func() (n int) {
+		for _, line := range f.said() {
+			var event struct{ Message string }
+			if json.Unmarshal([]byte(line), &event) == nil && event.Message == strings.Repeat("b", 5000) {
+				n++
+			}
+		}
+		return n
+	}
+	for end := time.Now().Add(10 * time.Second); whole() < 2*lines; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d lines are whole", whole(), 2*lines)
+		}
+	}
+}
+
 func TestTextLogs(t *testing.T) {
 	f := run(t, `
 import logging
