@@ -386,6 +386,9 @@ def handler(event, context):
 	wg.Go(func() { f.want(strconv.Itoa(lines), `null`) })
 	wg.Wait()
 	f.want(strconv.Itoa(lines), `null`)
+	if line := f.log("Runtime exited with error: signal: killed"); !json.Valid([]byte(line)) {
+		t.Errorf("the next line is not one of its own: %.80q… of %d bytes", line, len(line))
+	}
 	whole := func() (n int) {
 		for _, line := range f.said() {
 			var event struct{ Message string }
