@@ -18,14 +18,15 @@ type model struct {
 }
 
 type metadata struct {
-	APIVersion   string `json:"apiVersion"`
-	Protocol     string `json:"protocol"`
-	JSONVersion  string `json:"jsonVersion"`
-	TargetPrefix string `json:"targetPrefix"`
-	XMLNamespace string `json:"xmlNamespace"`
-	ServiceID    string `json:"serviceId"`
-	SigningName  string `json:"signingName"`
-	Prefix       string `json:"endpointPrefix"`
+	APIVersion   string   `json:"apiVersion"`
+	Protocol     string   `json:"protocol"`
+	Protocols    []string `json:"protocols"`
+	JSONVersion  string   `json:"jsonVersion"`
+	TargetPrefix string   `json:"targetPrefix"`
+	XMLNamespace string   `json:"xmlNamespace"`
+	ServiceID    string   `json:"serviceId"`
+	SigningName  string   `json:"signingName"`
+	Prefix       string   `json:"endpointPrefix"`
 }
 
 type operation struct {

@@ -10,6 +10,7 @@ import (
 // operation may be a pattern; a name that the model lacks is left out.
 type service struct {
 	name       string // of the model file, of the Go package, and in the credential scope
+	scope      string // in the credential scope, where it is called otherwise there
 	operations string
 	// unchecked names enums whose value sets are not in the table, because the
 	// service words the refusal itself; "*" is all of them. EC2's sets also lag
@@ -49,6 +50,7 @@ var served = []service{
 		DescribeLogStreams PutLogEvents GetLogEvents FilterLogEvents PutRetentionPolicy
 		DeleteRetentionPolicy TagResource UntagResource ListTagsForResource TagLogGroup
 		UntagLogGroup ListTagsLogGroup`},
+	{name: "cloudwatch", scope: "monitoring", operations: `PutMetricData GetMetricData GetMetricStatistics ListMetrics`},
 	{name: "ec2", unchecked: "*", operations: `
 		DescribeAvailabilityZones DescribeRegions DescribeAccountAttributes
 		CreateVpc DeleteVpc DescribeVpcs ModifyVpcAttribute DescribeVpcAttribute DescribeVpcClassicLink*

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -103,7 +104,7 @@ func (p *pack) operations() string {
 	fmt.Fprintf(&b, "// Package %s holds the shapes and operations of AWS's %s API.\npackage %[1]s\n\n", p.name, p.model.Metadata.ServiceID)
 	b.WriteString("import \"github.com/lamina-dev/lamina/internal/awsproto\"\n\n")
 	fmt.Fprintf(&b, "// Service is the %s service; its table is read at first use.\n", p.model.Metadata.ServiceID)
-	fmt.Fprintf(&b, "var Service = awsproto.NewService(%q, table)\n\n// The operations.\nvar (\n", p.name)
+	fmt.Fprintf(&b, "var Service = awsproto.NewService(%q, table)\n\n// The operations.\nvar (\n", cmp.Or(p.scope, p.name))
 	for _, op := range p.ops {
 		o := p.model.Operations[op]
 		if events := p.events(o); events != "" {

@@ -11,7 +11,7 @@ import (
 func (p *pack) table() string {
 	var b strings.Builder
 	md := p.model.Metadata
-	line(&b, "service", md.Protocol, "version="+md.APIVersion, "json="+md.JSONVersion, "target="+md.TargetPrefix, "xmlns="+md.XMLNamespace)
+	line(&b, "service", md.Protocol, "also="+p.also(), "version="+md.APIVersion, "json="+md.JSONVersion, "target="+md.TargetPrefix, "xmlns="+md.XMLNamespace)
 	for _, op := range p.ops {
 		p.operationLine(&b, op)
 	}
@@ -21,6 +21,12 @@ func (p *pack) table() string {
 	}
 	raw := strings.ReplaceAll(b.String(), "`", "` + \"`\" + `")
 	return "package " + p.name + "\n\n// table is what awsproto needs to know of the model.\nconst table = `" + raw + "`\n"
+}
+
+// also lists the further protocols of a service that speaks several.
+func (p *pack) also() string {
+	md := p.model.Metadata
+	return strings.Join(slices.DeleteFunc(slices.Clone(md.Protocols), func(name string) bool { return name == md.Protocol }), ",")
 }
 
 // line writes fields apart by tabs and leaves out the empty ones: "name=".

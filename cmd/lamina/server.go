@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lamina-dev/lamina"
+	apicloudwatch "github.com/lamina-dev/lamina/internal/api/cloudwatch"
 	apiec2 "github.com/lamina-dev/lamina/internal/api/ec2"
 	apiiam "github.com/lamina-dev/lamina/internal/api/iam"
 	apilambda "github.com/lamina-dev/lamina/internal/api/lambda"
@@ -36,6 +37,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/store/tables"
 	"github.com/lamina-dev/lamina/internal/store/view"
 	"github.com/lamina-dev/lamina/internal/telemetry"
+	"github.com/lamina-dev/lamina/internal/telemetry/metric"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
@@ -62,6 +64,8 @@ type server struct {
 	fleetRows  tables.Fleet
 	packages   *blobs.Dir
 	events     *telemetry.Logs
+	metrics    *metric.DB
+	publisher  *apicloudwatch.Publisher
 	logs       *apilogs.API
 	ingester   *apilogs.Ingester
 	sessions   *iam.Sessions
@@ -111,6 +115,9 @@ func (s *server) open(ctx context.Context) (err error) {
 	if s.events, err = telemetry.Open(f.telemetry(), telemetry.Options{}); err != nil {
 		return err
 	}
+	if s.metrics, err = metric.Open(f.metrics(), metric.Options{Logger: s.cfg.log}); err != nil {
+		return err
+	}
 	s.logs = apilogs.New(s.view, logRows.Groups, logRows.Streams, s.events, time.Now)
 	s.ingester = apilogs.NewIngester(s.logs, s.cfg.log)
 	secret, err := f.secret()
@@ -155,6 +162,7 @@ func (s *server) build() error {
 		Fleet: s.fleet, Routes: s.router, Roles: s.roles, Credentials: s.roles, Offers: offers,
 		FreeAddresses: freeAddresses, NewInstanceID: func() string { return network.NewID("i") }, InstanceAge: s.cfg.age, Clock: time.Now, Log: s.cfg.log,
 	})
+	s.publisher = &apicloudwatch.Publisher{Metrics: s.metrics, Meters: s.router, Fleet: s.fleet, Versions: s.lambda.Versions, Now: time.Now}
 	s.handler = s.routes()
 	return nil
 }
@@ -168,6 +176,7 @@ func (s *server) routes() http.Handler {
 	(&apists.Service{Tables: s.iam, Sessions: s.sessions, Clock: time.Now}).Register(aws)
 	apiec2.New(apiec2.Deps{View: s.view, Tables: s.ec2, Instances: s.fleetRows.Instances, Providers: s.lambda.Providers, Now: time.Now}).Register(aws)
 	s.logs.Register(aws)
+	(&apicloudwatch.Service{Metrics: s.metrics, Now: time.Now}).Register(aws)
 	links := codeLinks{endpoint: s.cfg.endpoint, sessions: s.sessions, packages: s.packages}
 	apilambda.New(apilambda.Config{
 		View: s.view, Tables: s.lambda, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Blobs: s.packages,
@@ -181,6 +190,7 @@ func (s *server) routes() http.Handler {
 		_, _ = io.WriteString(w, `{"service":"lamina","version":"`+version+`"}`) // the client may be gone
 	})
 	mux.HandleFunc("GET "+codePath+"{sha}", links.serve)
+	mux.Handle("GET "+metricsPath, onlyLoopback(s.publisher, aws))
 	mux.Handle("/", aws)
 	return iam.Guard(withTrace(mux), s.cfg.hosts)
 }
@@ -195,6 +205,7 @@ func (s *server) run(ctx context.Context, ready func(context.Context) error) err
 		s.cfg.log.Warn("log retention is not restored", "error", err)
 	}
 	g.Go(func() error { return s.ingester.Run(ctx) })
+	g.Go(func() error { return s.runMetrics(ctx) })
 	g.Go(func() error { return s.fleet.Run(ctx, s.socket) })
 	g.Go(func() error { return s.controller.Run(ctx) })
 	g.Go(func() error { return s.serveConsole(ctx) })
@@ -207,6 +218,16 @@ func (s *server) run(ctx context.Context, ready func(context.Context) error) err
 		}
 		return ready(ctx)
 	})
+	return g.Wait()
+}
+
+// runMetrics publishes until ctx ends; what was counted last is written too.
+func (s *server) runMetrics(ctx context.Context) error {
+	keeping, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var g errgroup.Group
+	g.Go(func() error { return s.metrics.Run(keeping) })
+	g.Go(func() error { defer end(); return s.publisher.Run(ctx) })
 	return g.Wait()
 }
 

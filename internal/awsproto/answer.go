@@ -10,15 +10,22 @@ import (
 // Content types of the protocols.
 var (
 	typeJSON   = []string{"application/json"}
+	typeJSON10 = []string{"application/x-amz-json-1.0"}
+	typeCBOR   = []string{"application/cbor"}
 	typeJSON11 = []string{"application/x-amz-json-1.1"}
 	typeXML    = []string{"text/xml"}
 	typeEC2    = []string{"text/xml;charset=UTF-8"}
 )
 
-func (t *table) contentType() []string {
-	switch t.protocol {
-	case json11:
+func (x *exchange) contentType() []string {
+	switch x.protocol {
+	case awsJSON:
+		if x.table.json == "1.0" {
+			return typeJSON10
+		}
 		return typeJSON11
+	case rpcCBOR:
+		return typeCBOR
 	case query:
 		return typeXML
 	case ec2Query:
@@ -33,15 +40,21 @@ func (x *exchange) answer(out reflect.Value) {
 		out = reflect.New(x.entry.out)
 	}
 	v, s := out.Elem(), x.entry.outShape
-	switch x.table.protocol {
+	switch x.protocol {
 	case query:
 		x.write(http.StatusOK, x.answerQuery(s, v))
 	case ec2Query:
 		x.write(http.StatusOK, x.answerEC2(s, v))
-	case json11:
+	case awsJSON:
 		var body []byte
 		if x.entry.line.out != "-" {
 			body = appendJSONStruct(nil, s, v)
+		}
+		x.write(http.StatusOK, body)
+	case rpcCBOR:
+		var body []byte
+		if x.entry.line.out != "-" {
+			body = appendCBOR(nil, s, v)
 		}
 		x.write(http.StatusOK, body)
 	default:
@@ -146,8 +159,13 @@ const xmlHead = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 // write sends an answer. A status that forbids a body gets none.
 func (x *exchange) write(status int, body []byte) {
 	h := x.w.Header()
+	if x.protocol == rpcCBOR {
+		h[headerSmithy] = []string{"rpc-v2-cbor"}
+	}
 	if status != http.StatusNoContent && status != http.StatusNotModified {
-		h["Content-Type"] = x.table.contentType()
+		if x.protocol != rpcCBOR || len(body) > 0 { // rpc-v2-cbor: no body, no type
+			h["Content-Type"] = x.contentType()
+		}
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	} else {
 		body = nil

@@ -43,7 +43,7 @@ func bodyLimit(service, operation string) int64 {
 // limit is the number of bytes this request may have.
 func (x *exchange) limit() int64 {
 	switch {
-	case x.table.protocol.xml():
+	case x.protocol.xml():
 		return maxFormBytes
 	case x.entry == nil:
 		return defaultBodyLimit
@@ -160,7 +160,7 @@ func (x *exchange) bodyFault(err error) error {
 // throttled is AWS's answer to a caller who asks for more than there is; all
 // SDKs try again on it. That a server's memory is such a thing is chosen.
 func (x *exchange) throttled() error {
-	if x.table.protocol == restJSON {
+	if x.protocol == restJSON {
 		return &Fault{Code: codeTooManyRequests, Message: textThrottled, reason: reasonThrottled}
 	}
 	return faultf(codeThrottling, textThrottled)

@@ -3,16 +3,19 @@ package awsproto
 import (
 	"net/url"
 	"reflect"
+	"strings"
 )
 
 // decode fills an operation's input from wherever its protocol puts it.
 func (x *exchange) decode(v reflect.Value) error {
 	s := x.entry.inShape
-	switch x.table.protocol {
+	switch x.protocol {
 	case query, ec2Query:
-		return formReader{x.table.protocol}.structure(x.form, s, v)
-	case json11:
+		return formReader{x.protocol}.structure(x.form, s, v)
+	case awsJSON:
 		return readJSON(x.body, s, v)
+	case rpcCBOR:
+		return readCBOR(x.body, s, v)
 	}
 	if err := x.decodeHead(s, v); err != nil {
 		return err
@@ -98,21 +101,49 @@ func (x *exchange) decodePayload(s *shape, v reflect.Value) error {
 // validate checks the model's constraints, under the code each service uses.
 func (x *exchange) validate(v reflect.Value) error {
 	s := x.entry.inShape
-	if x.table.protocol == ec2Query {
+	if x.protocol == ec2Query {
 		return validateEC2(s, v)
 	}
 	found := validate(s, v)
 	if len(found) == 0 {
 		return nil
 	}
-	switch x.table.protocol {
+	if x.table.queryCompatible() {
+		return refusalQuery(found)
+	}
+	switch x.protocol {
 	case query:
 		return faultf("ValidationError", "%s", refusalIAM(found))
-	case json11:
+	case awsJSON:
 		return faultf("InvalidParameterException", "%s", refusal(found))
 	default:
 		return faultf("ValidationException", "%s", refusal(found))
 	}
+}
+
+// refusalQuery words violations as CloudWatch does: what is missing by its name
+// in a form, all else as other services.
+func refusalQuery(found []violation) error {
+	for _, v := range found {
+		if v.constraint == textNotNull {
+			return faultf("MissingParameter", "The parameter %s is required.", formName(v.path))
+		}
+	}
+	return faultf("ValidationError", "%s", refusal(found))
+}
+
+// formName is a validation text's path as a form spells it:
+// metricData.1.member.metricName is MetricData.member.1.MetricName.
+func formName(path string) string {
+	parts := strings.Split(path, ".")
+	for i, part := range parts {
+		if part == "member" && i > 0 {
+			parts[i-1], parts[i] = part, parts[i-1]
+			continue
+		}
+		parts[i] = capital(part)
+	}
+	return strings.Join(parts, ".")
 }
 
 // namePattern is the pattern of IAM's names, whose breach IAM words of its own.

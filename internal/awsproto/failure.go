@@ -33,7 +33,7 @@ func (x *exchange) fail(err error) {
 	}
 	f := failure{}
 	f.code, f.message, f.reason = aws.AWSError()
-	if x.table.protocol.xml() {
+	if x.protocol.xml() {
 		f.code, f.message = x.spell(f.code, f.message)
 	}
 	f.line = x.table.errors[f.code]
@@ -61,9 +61,9 @@ func (x *exchange) status(f failure, err error) int {
 func (x *exchange) internal() failure {
 	f := failure{status: http.StatusInternalServerError, code: "InternalFailure"}
 	switch {
-	case x.table.protocol == ec2Query:
+	case x.protocol == ec2Query:
 		f.code, f.message = "InternalError", "An internal error has occurred"
-	case x.table.protocol == query:
+	case x.protocol == query:
 		f.message = "The request processing has failed because of an unknown error, exception or failure."
 	case x.call.Service == "lambda":
 		f.code, f.message = "ServiceException", "An internal error occurred. Try again later."
@@ -128,7 +128,7 @@ func (x *exchange) spell(code, message string) (string, string) {
 	if _, modelled := x.table.errors[code]; !ok || modelled {
 		return code, message
 	}
-	if x.table.protocol == query {
+	if x.protocol == query {
 		return names[0], message
 	}
 	if code == "InvalidSignatureException" && strings.HasPrefix(message, "Signature expired") {
@@ -146,11 +146,13 @@ func (x *exchange) writeFault(f failure) {
 		x.failStream(f)
 		return
 	}
-	switch x.table.protocol {
+	switch x.protocol {
 	case query:
 		x.write(f.status, x.faultQuery(f))
 	case ec2Query:
 		x.write(f.status, x.faultEC2(f))
+	case rpcCBOR:
+		x.write(f.status, x.faultCBOR(f))
 	default:
 		x.write(f.status, x.faultJSON(f))
 	}
@@ -160,8 +162,8 @@ func (x *exchange) writeFault(f failure) {
 // header, JSON 1.1 in __type. Members are cased as the error's shape has them.
 func (x *exchange) faultJSON(f failure) []byte {
 	b := []byte{'{'}
-	if x.table.protocol == json11 {
-		b = append(appendString(append(b, `"__type":`...), f.code), ',')
+	if x.protocol == awsJSON {
+		b = append(appendString(append(b, `"__type":`...), x.typeOf(f)), ',')
 	} else {
 		x.w.Header()["X-Amzn-Errortype"] = []string{f.code}
 	}
@@ -173,6 +175,27 @@ func (x *exchange) faultJSON(f failure) []byte {
 	}
 	b = append(appendString(b, f.messageKey()), ':')
 	return append(appendString(b, f.message), '}')
+}
+
+// typeOf is an error's name in __type. A service that once spoke Query only
+// gives its old code in a header, from which all SDKs take it.
+func (x *exchange) typeOf(f failure) string {
+	if !x.table.queryCompatible() {
+		return f.code
+	}
+	side := "Sender"
+	if f.status >= http.StatusInternalServerError {
+		side = "Receiver"
+	}
+	x.w.Header()["X-Amzn-Query-Error"] = []string{f.code + ";" + side}
+	return firstOf(f.line.shape, f.code)
+}
+
+// faultCBOR is the map of an error in rpc-v2-cbor.
+func (x *exchange) faultCBOR(f failure) []byte {
+	b := appendHead(nil, majorMap, 2)
+	b = appendCBORText(appendCBORText(b, "__type"), x.typeOf(f))
+	return appendCBORText(appendCBORText(b, f.messageKey()), f.message)
 }
 
 // side says whose fault an error is.

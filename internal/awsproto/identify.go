@@ -16,18 +16,22 @@ func (m *Mux) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	w.Header()[headerRequestID] = []string{x.call.RequestID}
 	x.identify()
 	if x.served == nil {
-		x.table = &table{protocol: guess(r)}
+		x.table, x.protocol = &table{json: "1.1"}, guess(r)
 		return x
 	}
 	x.table = x.served.table()
 	x.call.Service = x.served.service.Name
-	switch x.table.protocol {
+	x.protocol = x.table.choose(r)
+	switch x.protocol {
 	case restJSON:
 		if x.entry == nil {
 			x.entry, x.params = x.served.routes.find(r.Method, r.URL.EscapedPath(), r.URL.RawQuery)
 		}
-	case json11:
+	case awsJSON:
 		_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		x.entry = x.served.entries[name]
+	case rpcCBOR:
+		_, name := rpcPath(r)
 		x.entry = x.served.entries[name]
 	}
 	if x.entry != nil {
@@ -49,6 +53,10 @@ func (x *exchange) identify() {
 		x.served = x.mux.byTarget(target)
 		return
 	}
+	if target, _ := rpcPath(x.r); target != "" {
+		x.served = x.mux.byTarget(target)
+		return
+	}
 	for _, name := range x.mux.names {
 		s := x.mux.services[name]
 		if s.table().protocol != restJSON {
@@ -64,7 +72,7 @@ func (x *exchange) identify() {
 func (m *Mux) byTarget(target string) *served {
 	prefix, _, _ := strings.Cut(target, ".")
 	for _, name := range m.names {
-		if t := m.services[name].table(); t.protocol == json11 && t.target == prefix {
+		if t := m.services[name].table(); t.speaks(awsJSON) && t.target == prefix {
 			return m.services[name]
 		}
 	}
@@ -91,12 +99,47 @@ func scopeService(r *http.Request) string {
 	return parts[len(parts)-2]
 }
 
+// choose is the protocol of a request to a service that may speak several.
+func (t *table) choose(r *http.Request) protocol {
+	switch {
+	case len(t.also) == 0:
+		return t.protocol
+	case t.speaks(rpcCBOR) && speaksCBOR(r):
+		return rpcCBOR
+	case t.speaks(awsJSON) && r.Header.Get("X-Amz-Target") != "":
+		return awsJSON
+	case t.form() != "":
+		return t.form()
+	}
+	return t.protocol
+}
+
+// headerSmithy names the protocol in requests and answers of rpc-v2-cbor.
+const headerSmithy = "Smithy-Protocol"
+
+func speaksCBOR(r *http.Request) bool { return r.Header.Get(headerSmithy) == "rpc-v2-cbor" }
+
+// rpcPath takes /service/<target>/operation/<name> apart; a service may stand
+// behind a prefix of its own.
+func rpcPath(r *http.Request) (target, operation string) {
+	if !speaksCBOR(r) {
+		return "", ""
+	}
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if n := len(parts); n >= 4 && parts[n-4] == "service" && parts[n-2] == "operation" {
+		return parts[n-3], parts[n-1]
+	}
+	return "", ""
+}
+
 // guess is the protocol to answer in when the service is not known.
 func guess(r *http.Request) protocol {
 	kind := r.Header.Get("Content-Type")
 	switch {
 	case r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(kind, "application/x-amz-json"):
-		return json11
+		return awsJSON
+	case speaksCBOR(r):
+		return rpcCBOR
 	case strings.HasPrefix(kind, "application/x-www-form-urlencoded") || strings.Contains(r.URL.RawQuery, "Action="):
 		return query
 	default:
@@ -131,8 +174,8 @@ func (x *exchange) readForm() error {
 
 func (x *exchange) placeByVersion(version string) {
 	for _, name := range x.mux.names {
-		if t := x.mux.services[name].table(); t.protocol.xml() && t.version == version {
-			x.served, x.table = x.mux.services[name], t
+		if t := x.mux.services[name].table(); t.form() != "" && t.version == version {
+			x.served, x.table, x.protocol = x.mux.services[name], t, t.form()
 			x.call.Service = name
 			return
 		}
@@ -141,11 +184,13 @@ func (x *exchange) placeByVersion(version string) {
 
 // unknown is the answer to an operation that is not served.
 func (x *exchange) unknown() error {
-	switch x.table.protocol {
+	switch x.protocol {
 	case query, ec2Query:
 		return faultf("InvalidAction", "The action %s is not valid for this web service.", x.form.text("Action"))
-	case json11:
+	case awsJSON:
 		return &Fault{Code: codeUnknownOperation, status: http.StatusBadRequest}
+	case rpcCBOR:
+		return &Fault{Code: codeUnknownOperation, status: http.StatusNotFound} // as smithy's rpc-v2-cbor has it
 	default:
 		return &Fault{Code: codeUnknownOperation, Message: "Unknown operation: " + x.r.Method + " " + x.r.URL.EscapedPath(), status: http.StatusNotFound}
 	}

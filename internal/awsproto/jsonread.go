@@ -246,10 +246,13 @@ func parseInteger(num string, k kind) (int64, bool) {
 	return int64(f), true
 }
 
+// maxEpoch bounds timestamps, in seconds from 1970 (chosen: what milliseconds hold).
+const maxEpoch = 1e12
+
 // epoch reads seconds since 1970, with a fraction.
 func epoch(num string) (time.Time, bool) {
 	f, err := strconv.ParseFloat(num, 64)
-	if err != nil || math.IsNaN(f) || math.Abs(f) > 1e12 {
+	if err != nil || math.IsNaN(f) || math.Abs(f) > maxEpoch {
 		return time.Time{}, false
 	}
 	return time.UnixMilli(int64(math.Round(f * 1000))).UTC(), true

@@ -81,7 +81,7 @@ func (s *served) table() *table {
 	t := s.service.read()
 	s.once.Do(func() {
 		s.routes = &route{}
-		if t.protocol != restJSON {
+		if t.protocol != restJSON { // no service has REST beside others
 			return
 		}
 		for name, e := range s.entries {
@@ -115,19 +115,20 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // exchange is one request on its way to its answer.
 type exchange struct {
-	mux    *Mux
-	w      http.ResponseWriter
-	r      *http.Request
-	call   *Call
-	table  *table
-	served *served // nil: nobody knows yet
-	entry  *entry  // nil: unknown, or to be read from a form
-	params []param
-	body   []byte
-	form   *form
-	taken  int64  // of the budget
-	begun  bool   // an event stream's head is out
-	frame  []byte // the event sent last
+	mux      *Mux
+	w        http.ResponseWriter
+	r        *http.Request
+	call     *Call
+	protocol protocol // of request and answer
+	table    *table
+	served   *served // nil: nobody knows yet
+	entry    *entry  // nil: unknown, or to be read from a form
+	params   []param
+	body     []byte
+	form     *form
+	taken    int64  // of the budget
+	begun    bool   // an event stream's head is out
+	frame    []byte // the event sent last
 }
 
 func (x *exchange) release() { x.mux.config.Budget.release(x.taken) }
@@ -148,7 +149,7 @@ func (x *exchange) serve() error {
 	if err := x.inflate(); err != nil {
 		return err
 	}
-	if x.table.protocol.xml() {
+	if x.protocol.xml() {
 		if err := x.readForm(); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package awsproto
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -10,7 +11,8 @@ type protocol string
 
 const (
 	restJSON protocol = "rest-json"
-	json11   protocol = "json"
+	awsJSON  protocol = "json" // 1.0 and 1.1
+	rpcCBOR  protocol = "smithy-rpc-v2-cbor"
 	query    protocol = "query"
 	ec2Query protocol = "ec2"
 )
@@ -22,7 +24,9 @@ func (p protocol) xml() bool { return p == query || p == ec2Query }
 // only when an operation needs them.
 type table struct {
 	protocol  protocol
+	also      []protocol // that the service speaks besides
 	version   string
+	json      string // version of its JSON protocol
 	target    string
 	namespace string
 	ops       map[string]*opLine
@@ -38,7 +42,7 @@ type opLine struct {
 
 // errorLine is an error of the table.
 type errorLine struct {
-	code, message        string
+	shape, code, message string
 	status               int
 	fault, typed, reason bool
 }
@@ -71,8 +75,30 @@ func readTable(src string) *table {
 func (t *table) readService(line string) {
 	f := strings.Split(line, "\t")
 	t.protocol = protocol(f[0])
-	t.version, t.target, t.namespace = attr(f, "version"), attr(f, "target"), attr(f, "xmlns")
+	t.version, t.json, t.target, t.namespace = attr(f, "version"), attr(f, "json"), attr(f, "target"), attr(f, "xmlns")
+	if also := attr(f, "also"); also != "" {
+		for name := range strings.SplitSeq(also, ",") {
+			t.also = append(t.also, protocol(name))
+		}
+	}
 }
+
+// speaks says whether the service takes requests in p.
+func (t *table) speaks(p protocol) bool { return t.protocol == p || slices.Contains(t.also, p) }
+
+// form is the protocol of the service's forms; "" where it takes none.
+func (t *table) form() protocol {
+	for _, p := range []protocol{query, ec2Query} {
+		if t.speaks(p) {
+			return p
+		}
+	}
+	return ""
+}
+
+// queryCompatible tells a service that had spoken Query before it got other
+// protocols: there, its errors go by two names, the shape's and the old code.
+func (t *table) queryCompatible() bool { return t.protocol != query && t.speaks(query) }
 
 func readOp(line string) *opLine {
 	f := strings.Split(line, "\t")
@@ -85,7 +111,7 @@ func readOp(line string) *opLine {
 
 func (t *table) readError(line string) {
 	f := strings.Split(line, "\t")
-	e := errorLine{code: f[0], message: attr(f, "message"), fault: has(f, "fault"), typed: has(f, "typed"), reason: has(f, "reason")}
+	e := errorLine{shape: f[0], code: f[0], message: attr(f, "message"), fault: has(f, "fault"), typed: has(f, "typed"), reason: has(f, "reason")}
 	if c := attr(f, "code"); c != "" {
 		e.code = c
 	}

@@ -64,6 +64,8 @@ func (c *validator) fail(s *shape, value, path, constraint string) {
 	c.found = append(c.found, violation{value, path, constraint})
 }
 
+const textNotNull = "Member must not be null"
+
 func (c *validator) members(s *shape, v reflect.Value, prefix string) {
 	for _, m := range s.members {
 		if !m.required && !m.shape.checked {
@@ -74,7 +76,7 @@ func (c *validator) members(s *shape, v reflect.Value, prefix string) {
 		case !absent(f):
 			c.value(m.shape, f, prefix+m.path)
 		case m.required:
-			c.fail(&shape{}, "null", prefix+m.path, "Member must not be null")
+			c.fail(&shape{}, "null", prefix+m.path, textNotNull)
 		}
 	}
 }
@@ -229,7 +231,7 @@ func (l *limits) all(s *shape) string {
 	if l.enum != nil {
 		list = append(list, l.member())
 	}
-	return "[" + strings.Join(append(list, "Member must not be null"), ", ") + "]"
+	return "[" + strings.Join(append(list, textNotNull), ", ") + "]"
 }
 
 // quoted is a value as AWS prints it.

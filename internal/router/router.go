@@ -50,6 +50,8 @@ type Request struct {
 	Tail          bool          // of an ordinary function: the answer shall carry the end of the log
 	Body          []byte
 	Sink          Sink // takes a streaming function's response; nil: all of it is wanted in the result
+
+	meter *meter // that counts it
 }
 
 // Result is what the function, or its death, answered.
@@ -69,6 +71,7 @@ type Router struct {
 	running sync.Map // function key → *inFlight; an entry stays, so that no count is lost
 	demand  chan struct{}
 	pools   pools
+	meters  meters
 	calls   sync.WaitGroup
 	closed  atomic.Bool
 	stop    func() // closes stopped, once
@@ -152,11 +155,15 @@ func (r *Router) Invoke(ctx context.Context, req Request) (Result, error) {
 	}
 	r.calls.Add(1)
 	defer r.calls.Done()
+	meter := r.meters.begin(req.VersionKey, req.FunctionARN)
+	defer meter.end()
 	function := r.function(req.FunctionKey)
 	if !function.begin(req.Reserved) {
+		meter.refused.Add(1)
 		return Result{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonReserved}
 	}
 	defer function.end()
+	req.meter = meter
 	return r.route(ctx, &req)
 }
 
@@ -177,6 +184,7 @@ func (r *Router) route(ctx context.Context, req *Request) (Result, error) {
 		}
 	}
 	t.refused.Add(1)
+	req.meter.refused.Add(1)
 	r.nudge()
 	return Result{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonThrottled}
 }
@@ -200,12 +208,14 @@ func (r *Router) coldStart(ctx context.Context, t *target, req *Request) (Result
 			return res, err
 		}
 		if f := t.failedSince(began); f != nil {
+			req.meter.ran(0, true)
 			return f.result(req.RequestID), nil
 		}
 		r.nudge()
 		select {
 		case <-changed:
 		case <-timer.C:
+			req.meter.ran(0, true)
 			return failure{"Sandbox.Timedout", fmt.Sprintf("No execution environment started within %v. Ask for the reason with: lamina doctor", req.ColdStart)}.result(req.RequestID), nil
 		case <-ctx.Done():
 			return Result{}, lamina.Errorf(lamina.CodeServiceException, "The caller went away before an execution environment had started.")
@@ -225,10 +235,14 @@ func (r *Router) pass(t *target, req *Request) (Result, error) {
 		if !e.acquire() {
 			continue
 		}
+		began := time.Now()
+		req.meter.run()
 		res, err := r.send(e, req)
+		req.meter.stop()
 		t.release(e)
 		if !errors.Is(err, errNoSlot) {
 			e.served.Add(1)
+			req.meter.ran(time.Since(began), err != nil || res.FunctionError)
 			return res, err
 		}
 	}

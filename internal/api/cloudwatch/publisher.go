@@ -1,0 +1,281 @@
+package cloudwatch
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/lamina-dev/lamina"
+	model "github.com/lamina-dev/lamina/internal/awsmodel/cloudwatch"
+	"github.com/lamina-dev/lamina/internal/fleet"
+	"github.com/lamina-dev/lamina/internal/router"
+	"github.com/lamina-dev/lamina/internal/store/view"
+	"github.com/lamina-dev/lamina/internal/telemetry/metric"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// namespace of all that the service measures, lmi-service.md 7.1.
+const namespace = "AWS/Lambda"
+
+// Names of metrics, lmi-service.md 7.2 and 7.3, and of their dimensions.
+const (
+	nameInvocations = "Invocations"
+	nameErrors      = "Errors"
+	nameThrottles   = "Throttles"
+	nameDuration    = "Duration"
+	nameConcurrent  = "ConcurrentExecutions"
+
+	nameConcurrencyThrottles = "ConcurrencyThrottles"
+
+	dimFunction = "FunctionName"
+	dimResource = "Resource"
+	dimExecuted = "ExecutedVersion"
+	dimProvider = "CapacityProviderName"
+	dimType     = "InstanceType"
+)
+
+// otherThrottles get 0 for each throttle. The router refuses for want of a free
+// slot only; that an environment's CPU, memory or disk was the reason is not
+// measured.
+var otherThrottles = []string{"CPUThrottles", "MemoryThrottles", "DiskThrottles"}
+
+const (
+	// publishEvery is how often the service looks at itself (chosen; AWS publishes
+	// the metrics of managed instances every 5 minutes, lmi-service.md 7.1).
+	publishEvery = time.Second
+	// ownResolution is the width in seconds of young buckets (chosen).
+	ownResolution = 10
+)
+
+// Meters tells what the router counted since it was last asked.
+type Meters interface {
+	Meters(now time.Time) []router.Metered
+}
+
+// Fleet tells of the instances and their environments.
+type Fleet interface {
+	Members() map[string]fleet.Member
+}
+
+// Publisher turns what the router and the agents count into metrics.
+type Publisher struct {
+	Metrics  *metric.DB
+	Meters   Meters
+	Fleet    Fleet
+	Versions *view.Table[lamina.Version]
+	Now      lamina.Clock
+
+	totals totals
+}
+
+// Run publishes until ctx ends, and then once more.
+func (p *Publisher) Run(ctx context.Context) error {
+	tick := time.NewTicker(publishEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			p.publish()
+		case <-ctx.Done():
+			p.publish()
+			return nil
+		}
+	}
+}
+
+// publish takes one look.
+func (p *Publisher) publish() {
+	now := p.Now()
+	b := batch{now: now}
+	counted := p.calls(&b)
+	gauges := len(b.samples)
+	p.instances(&b)
+	p.Metrics.Record(b.samples)
+	p.totals.keep(now, counted, b.samples[gauges:])
+}
+
+// batch collects the samples of one look.
+type batch struct {
+	now     time.Time
+	samples []metric.Sample
+}
+
+func (b *batch) add(scope lamina.Scope, name, unit string, s metric.Stat, dimensions ...metric.Dimension) {
+	b.samples = append(b.samples, metric.Sample{
+		ID: metric.NewID(scope, namespace, name, dimensions...), Unit: unit, Time: b.now, Resolution: ownResolution, Stat: s,
+	})
+}
+
+// count is a Stat of so many ones among so many invocations.
+func count(ones, all float64) metric.Stat {
+	var s metric.Stat
+	s.Add(1, ones)
+	s.Add(0, all-ones)
+	return s
+}
+
+// called is what happened under one name of a version.
+type called struct {
+	router.Metered
+	scope    lamina.Scope
+	function string
+	resource string
+	executed string // where an alias chose the version
+	managed  bool
+}
+
+// calls publishes what the router counted.
+func (p *Publisher) calls(b *batch) []called {
+	var all []called
+	running := map[lamina.Scope]map[string]float64{}
+	for _, m := range p.Meters.Meters(b.now) {
+		c, ok := p.called(m)
+		if !ok || m.Peak == 0 && m.Duration.Count == 0 && m.Refused == 0 {
+			continue
+		}
+		all = append(all, c)
+		c.publish(b)
+		if running[c.scope] == nil {
+			running[c.scope] = map[string]float64{}
+		}
+		running[c.scope][c.function] += float64(m.Peak)
+	}
+	for scope, functions := range running {
+		total := 0.0
+		for function, n := range functions {
+			total += n
+			b.add(scope, nameConcurrent, model.StandardUnitCount, metric.Of(n), metric.Dimension{Name: dimFunction, Value: function})
+		}
+		b.add(scope, nameConcurrent, model.StandardUnitCount, metric.Of(total))
+	}
+	return all
+}
+
+// called reads the names out of what the router knows.
+func (p *Publisher) called(m router.Metered) (called, bool) {
+	_, region, account, resource, ok := lamina.SplitARN(m.FunctionARN)
+	name, isFunction := strings.CutPrefix(resource, "function:")
+	if !ok || !isFunction {
+		return called{}, false
+	}
+	function, qualifier, _ := strings.Cut(name, ":")
+	c := called{Metered: m, scope: lamina.Scope{Account: account, Region: region}, function: function, resource: name}
+	if executed := m.VersionKey[strings.LastIndexByte(m.VersionKey, '/')+1:]; qualifier != "" && executed != qualifier {
+		c.executed = executed
+	}
+	if row, ok := p.Versions.Get(m.VersionKey); ok {
+		c.managed = row.Value.Config.Managed()
+	}
+	return c, true
+}
+
+// sets are the dimensions under which AWS publishes an invocation.
+func (c called) sets() [][]metric.Dimension {
+	function, resource := metric.Dimension{Name: dimFunction, Value: c.function}, metric.Dimension{Name: dimResource, Value: c.resource}
+	sets := [][]metric.Dimension{nil, {function}, {function, resource}}
+	if c.executed != "" {
+		sets = append(sets, []metric.Dimension{function, resource, {Name: dimExecuted, Value: c.executed}})
+	}
+	return sets
+}
+
+func (c called) publish(b *batch) {
+	ran, refused := c.Duration.Count, float64(c.Refused)
+	for _, set := range c.sets() {
+		if ran > 0 {
+			b.add(c.scope, nameInvocations, model.StandardUnitCount, count(ran, ran), set...)
+			b.add(c.scope, nameErrors, model.StandardUnitCount, count(float64(c.Errors), ran), set...)
+			b.add(c.scope, nameDuration, model.StandardUnitMilliseconds, c.Duration, set...)
+		}
+		if ran+refused > 0 {
+			b.add(c.scope, nameThrottles, model.StandardUnitCount, count(refused, ran+refused), set...)
+		}
+		if refused > 0 && c.managed {
+			b.add(c.scope, nameConcurrencyThrottles, model.StandardUnitCount, count(refused, refused), set...)
+			for _, name := range otherThrottles {
+				b.add(c.scope, name, model.StandardUnitCount, count(0, refused), set...)
+			}
+		}
+		if len(set) > 1 && c.Peak > 0 { // those of more than one resource are summed up first
+			b.add(c.scope, nameConcurrent, model.StandardUnitCount, metric.Of(float64(c.Peak)), set...)
+		}
+	}
+}
+
+// instances publishes what the agents report, one sample per instance and per
+// environment.
+func (p *Publisher) instances(b *batch) {
+	for _, m := range p.Fleet.Members() {
+		if m.Hidden || !m.Connected || m.Ending {
+			continue
+		}
+		use := usage{}
+		for _, spec := range m.Assigned {
+			status, ok := m.Environments[spec.ID]
+			if !ok || status.State == wire.EnvironmentEnded {
+				continue
+			}
+			use.add(spec, status)
+			if status.State == wire.EnvironmentReady {
+				environment(b, m, spec, status)
+			}
+		}
+		use.publish(b, m)
+	}
+}
+
+// usage is what the environments of one instance hold and use.
+type usage struct {
+	milliVCPU, memory       float64 // allocated
+	milliVCPUUsed, memoryIn float64
+}
+
+func (u *usage) add(spec wire.EnvironmentSpec, status wire.EnvironmentStatus) {
+	u.milliVCPU += float64(spec.MilliVCPU)
+	u.memory += float64(spec.MemoryMB) * (1 << 20)
+	u.milliVCPUUsed += float64(spec.MilliVCPU) * status.CPU
+	u.memoryIn += float64(status.Memory)
+}
+
+// publish: available is what the instance has for environments, allocated or
+// not (chosen; AWS's words leave it open).
+func (u usage) publish(b *batch, m fleet.Member) {
+	set := []metric.Dimension{{Name: dimProvider, Value: m.Provider}, {Name: dimType, Value: m.Type}}
+	vcpus, memory := float64(m.VCPUs), float64(m.MemoryMiB)*(1<<20)
+	for _, g := range []struct {
+		name, unit string
+		value      float64
+	}{
+		{"CPUUtilization", model.StandardUnitPercent, percent(u.milliVCPUUsed, vcpus*1000)},
+		{"MemoryUtilization", model.StandardUnitPercent, percent(u.memoryIn, memory)},
+		{"vCPUAvailable", model.StandardUnitCount, vcpus - lamina.ReserveMilliVCPU/1000},
+		{"vCPUAllocated", model.StandardUnitCount, u.milliVCPU / 1000},
+		{"MemoryAvailable", model.StandardUnitBytes, memory - lamina.ReserveMiB*(1<<20)},
+		{"MemoryAllocated", model.StandardUnitBytes, u.memory},
+	} {
+		b.add(m.Scope, g.name, g.unit, metric.Of(g.value), set...)
+	}
+}
+
+func environment(b *batch, m fleet.Member, spec wire.EnvironmentSpec, status wire.EnvironmentStatus) {
+	set := []metric.Dimension{{Name: dimProvider, Value: m.Provider}, {Name: dimFunction, Value: spec.Function}, {Name: dimResource, Value: spec.Function + ":" + spec.Qualifier}}
+	for _, g := range []struct {
+		name, unit string
+		value      float64
+	}{
+		{"ExecutionEnvironmentConcurrency", model.StandardUnitCount, float64(status.InFlight)},
+		{"ExecutionEnvironmentConcurrencyLimit", model.StandardUnitCount, float64(spec.Slots)},
+		{"ExecutionEnvironmentCPUUtilization", model.StandardUnitPercent, percent(status.CPU, 1)},
+		{"ExecutionEnvironmentMemoryUtilization", model.StandardUnitPercent, percent(float64(status.Memory), float64(spec.MemoryMB)*(1<<20))},
+	} {
+		b.add(m.Scope, g.name, g.unit, metric.Of(g.value), set...)
+	}
+}
+
+// percent of a whole, at most all of it.
+func percent(part, whole float64) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return min(100, 100*part/whole)
+}
