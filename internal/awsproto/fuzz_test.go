@@ -2,11 +2,14 @@ package awsproto
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // node is a recursive shape with one member of each kind.
@@ -162,4 +165,36 @@ func TestValidationReachesIntoRecursion(t *testing.T) {
 	if len(found) != 1 || refusal(found) != want {
 		t.Errorf("got %v", found)
 	}
+}
+
+// FuzzCBOR wants what is read to be written and read the same again, and the
+// library to agree on what is CBOR.
+func FuzzCBOR(f *testing.F) {
+	at, text := time.UnixMilli(1700000000123).UTC(), "a"
+	full := node{S: &text, B: new(true), I: new(int32(-3)), L: new(int64(1) << 60), F: new(1.5), T: &at, Blob: []byte{1}, Next: &node{},
+		Nodes: []node{{}}, Words: []string{""}, Map: map[string]string{"k": "v"}, Deep: map[string]node{"d": {}}}
+	s := nodeShape()
+	f.Add(appendCBOR(nil, s, reflect.ValueOf(&full)))
+	f.Add([]byte("\xbf\x61S\x7f\x61a\x61b\xff\x65Words\x9f\x61x\xff\xff"))
+	f.Add([]byte("\xa3\x61F\xf9\x3c\x00\x61T\xc1\x1a\x65\x53\xf1\x00\x61S\xf6"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var n node
+		if err := readCBOR(body, s, reflect.ValueOf(&n).Elem()); err != nil || n.F != nil && *n.F != *n.F {
+			return // NaN is never the same
+		}
+		if len(body) > 0 && cbor.Wellformed(body) != nil {
+			t.Fatalf("accepted what is no CBOR: %x", body)
+		}
+		out := appendCBOR(nil, s, reflect.ValueOf(&n))
+		if err := cbor.Wellformed(out); err != nil {
+			t.Fatalf("wrote what is no CBOR: %x: %v", out, err)
+		}
+		var again node
+		if err := readCBOR(out, s, reflect.ValueOf(&again).Elem()); err != nil {
+			t.Fatalf("%v: %x", err, out)
+		}
+		if fmt.Sprint(appendCBOR(nil, s, reflect.ValueOf(&again))) != fmt.Sprint(out) {
+			t.Fatalf("%x became %x", body, out)
+		}
+	})
 }

@@ -81,7 +81,7 @@ func statOf(d model.MetricDatum, path string) (metric.Stat, error) {
 	given := map[string]bool{"Value": d.Value != nil, "Values": d.Values != nil, "StatisticValues": d.StatisticValues != nil}
 	for _, pair := range [][2]string{{"Value", "StatisticValues"}, {"Value", "Values"}, {"Values", "StatisticValues"}} {
 		if given[pair[0]] && given[pair[1]] {
-			return metric.Stat{}, lamina.Errorf(codeInvalidCombination, "The parameters %s%s and %[1]s%s are mutually exclusive and you have specified both.", path, pair[0], pair[1])
+			return metric.Stat{}, lamina.Errorf(codeInvalidCombination, "The parameters %s%s and %[1]s%[3]s are mutually exclusive and you have specified both.", path, pair[0], pair[1])
 		}
 	}
 	switch {

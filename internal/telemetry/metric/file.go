@@ -71,7 +71,7 @@ func appendSeries(b []byte, key string, s *series) []byte {
 }
 
 // blindBins stands for the number of bins of a Stat without percentiles.
-const blindBins = mostBins + 1
+const blindBins = 1 << 20
 
 func appendStat(b []byte, s Stat) []byte {
 	for _, f := range []float64{s.Count, s.Sum, s.Min, s.Max} {

@@ -23,7 +23,7 @@ type bin struct {
 // lowest ones become one, so that the high percentiles stay exact.
 const (
 	base     = 1.02
-	mostBins = 200
+	mostBins = 500
 	zeroBin  = math.MinInt16
 )
 
