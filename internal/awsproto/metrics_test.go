@@ -158,12 +158,11 @@ func TestCBORThatDoesNotFit(t *testing.T) {
 		"trailing":             {cbor.RawMessage("\xa0\xa0"), "Could not parse request body as CBOR: cbor: 1 bytes of extraneous data starting at index 1"},
 		"too deep":             {cbor.RawMessage("\xa1\x61x" + strings.Repeat("\x81", 100) + "\x01"), "Could not parse request body as CBOR: cbor: exceeded max nested level 64"},
 	} {
-		r := rpc(t, "PutMetricData", nil)
-		raw, ok := test.body.(cbor.RawMessage)
-		if !ok {
-			r = rpc(t, "PutMetricData", test.body)
-		} else {
+		var r *http.Request
+		if raw, ok := test.body.(cbor.RawMessage); ok {
 			r = rawRPC(raw)
+		} else {
+			r = rpc(t, "PutMetricData", test.body)
 		}
 		code, _, body := send(m, r)
 		var fault map[string]string
