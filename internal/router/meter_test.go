@@ -79,3 +79,20 @@ func TestMetersCountRefusals(t *testing.T) {
 		t.Errorf("the controller sees %d", l.Refused)
 	}
 }
+
+// BenchmarkMeter is what counting adds to one invocation.
+func BenchmarkMeter(b *testing.B) {
+	r := New()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		took := time.Millisecond
+		for pb.Next() {
+			m := r.meters.begin("000000000000/us-east-1/f/$LATEST.PUBLISHED", "arn:aws:lambda:us-east-1:000000000000:function:f")
+			m.run()
+			m.stop()
+			m.ran(took, false)
+			m.end()
+			took += time.Microsecond
+		}
+	})
+}
