@@ -45,6 +45,7 @@ var (
 
 // response takes a worker's answer.
 func (s *Server) response(w *conn, r *http.Request, id string) {
+	w.takeTrailers(r)
 	c, err := s.beginAnswer(w, r, id)
 	if err != nil {
 		s.refuse(w, r, id, err)

@@ -1,10 +1,14 @@
 package runtimeapi
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +37,7 @@ func (w *worker) endResponse(trailer ...string) {
 }
 
 // streaming serves one slot and gives a worker whose response to "a" has begun, and its reader's end.
-func streaming(t *testing.T, mod ...func(*Invocation)) (*env, *worker, Result) {
+func streaming(t testing.TB, mod ...func(*Invocation)) (*env, *worker, Result) {
 	t.Helper()
 	e := serve(t, Config{MaxConcurrency: 1, Bridge: -1})
 	w := e.parked(1)[0]
@@ -49,7 +53,7 @@ func streaming(t *testing.T, mod ...func(*Invocation)) (*env, *worker, Result) {
 }
 
 // piece reads exactly what is wanted.
-func piece(t *testing.T, st *Stream, want string) {
+func piece(t testing.TB, st *Stream, want string) {
 	t.Helper()
 	b := make([]byte, len(want))
 	if _, err := io.ReadFull(st, b); err != nil || string(b) != want {
@@ -265,4 +269,63 @@ func TestStreamLimit(t *testing.T) {
 			t.Errorf("%d bytes: %d, %v", c.size, size, err)
 		}
 	}
+}
+
+// An error with its stack trace is longer than net/http's buffer.
+func TestPoint20_LongErrorTrailers(t *testing.T) {
+	long := []byte(`{"errorMessage":"` + strings.Repeat("m", 100_000) + `"}`)
+	trailers := []string{"Lambda-Runtime-Function-Error-Type: Function.Broke", "Lambda-Runtime-Function-Error-Body: " + base64.StdEncoding.EncodeToString(long)}
+	t.Run("streamed", func(t *testing.T) {
+		e, w, head := streaming(t)
+		w.chunk("half")
+		w.endResponse(trailers...)
+		if r := rest(t, head.Stream, "half"); r.ErrorType != "Function.Broke" || string(r.Body) != string(long) {
+			t.Errorf("%s with %d bytes", r.ErrorType, len(r.Body))
+		}
+		w.read().expect(t, 202, accepted)
+		w.poll()
+		e.until("the same connection polls", func() bool { return e.Idle() == 1 })
+	})
+	t.Run("buffered", func(t *testing.T) {
+		e := serve(t, Config{MaxConcurrency: 1})
+		w := e.parked(1)[0]
+		c := e.start("a")
+		w.event()
+		w.beginResponse("a")
+		w.chunk("half")
+		w.endResponse(trailers...)
+		if r := <-c; r.res.ErrorType != "Function.Broke" || string(r.res.Body) != string(long) {
+			t.Errorf("%s with %d bytes", r.res.ErrorType, len(r.res.Body))
+		}
+	})
+}
+
+// FuzzChunked holds chunked bodies against net/http's reading of them.
+func FuzzChunked(f *testing.F) {
+	for _, s := range []string{"3\r\nabc\r\n0\r\n\r\n", "0\r\n\r\nGET", "ffffffffffffffff\r\n", "3;x=y\r\nab", "-1\r\n", "",
+		"1\r\na\r\n0\r\nLambda-Runtime-Function-Error-Type: Function.X\r\nOther: !\r\n\r\n", "0\r\n:\r\n\r\n"} {
+		f.Add([]byte(s))
+	}
+	const head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: Lambda-Runtime-Function-Error-Type\r\n\r\n"
+	f.Fuzz(func(t *testing.T, body []byte) {
+		read := func() (*conn, *http.Request) {
+			w := &conn{r: bufio.NewReader(io.MultiReader(strings.NewReader(head), bytes.NewReader(body)))}
+			r, err := http.ReadRequest(w.r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w, r
+		}
+		w, r := read()
+		w.takeTrailers(r)
+		got, err := io.ReadAll(r.Body)
+		_, other := read()
+		want, wrong := io.ReadAll(other.Body)
+		if wrong != nil {
+			return // also for trailers that are only too long for it
+		}
+		if err != nil || !bytes.Equal(got, want) || r.Trailer.Get(headerErrorType) != other.Trailer.Get(headerErrorType) {
+			t.Errorf("%q, %v, %v; net/http: %q, %v", got, err, r.Trailer, want, other.Trailer)
+		}
+	})
 }

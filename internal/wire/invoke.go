@@ -98,6 +98,9 @@ func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
 		n[i] = v
 	}
 	in.Timeout, in.Tail, in.Stream = time.Duration(uint64(n[0])<<32|uint64(n[1])), n[2]&flagTail != 0, n[2]&flagStream != 0
+	if unknown := n[2] &^ (flagTail | flagStream); unknown != 0 {
+		return nil, fmt.Errorf("invocation with unknown flags %x", unknown)
+	}
 	size := n[3]
 	if int64(size) > int64(limit) {
 		return nil, fmt.Errorf("invocation body of %d bytes, the limit is %d", size, limit)
