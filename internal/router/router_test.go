@@ -18,6 +18,12 @@ import (
 // agent answers invocations on a unix socket as a real one does, with handle as the runtime.
 func agent(t *testing.T, handle func(*wire.Invoke) (wire.Result, []byte)) string {
 	t.Helper()
+	return listen(t, func(c net.Conn) { serve(c, handle) })
+}
+
+// listen serves connections on a unix socket.
+func listen(t *testing.T, handle func(net.Conn)) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -32,7 +38,7 @@ func agent(t *testing.T, handle func(*wire.Invoke) (wire.Result, []byte)) string
 			if err != nil {
 				return
 			}
-			serving.Go(func() { serve(c, handle) })
+			serving.Go(func() { handle(c) })
 			serving.Go(func() { <-ended; c.Close() })
 		}
 	})

@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +55,7 @@ type world struct {
 	badRoles map[string]bool
 	invoked  []InvokeRequest
 	result   InvokeResult
+	pieces   []string // of a streamed response; nil: it does not stream
 	fault    error
 	random   float64
 }
@@ -70,6 +73,16 @@ func (w *world) Invoke(_ context.Context, r InvokeRequest) (InvokeResult, error)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.invoked = append(w.invoked, r)
+	if r.Sink != nil && w.pieces != nil {
+		err := r.Sink.Begin("text/x")
+		for _, p := range w.pieces {
+			_, failed := io.WriteString(r.Sink, p)
+			err = errors.Join(err, failed)
+		}
+		if err != nil {
+			w.t.Error(err)
+		}
+	}
 	return w.result, w.fault
 }
 
