@@ -28,9 +28,11 @@ type conn struct {
 	left int64  // bytes that may be read: bounds a request's head
 	out  []byte // the answer, used again
 	last bool   // close after this answer
-	raw  syscall.RawConn
-	look func(fd uintptr) // of alive, made once
-	open bool             // what look has seen
+
+	trailing trailing // the body that is being read, if it has trailers
+	raw      syscall.RawConn
+	look     func(fd uintptr) // of alive, made once
+	open     bool             // what look has seen
 }
 
 func newConn(c net.Conn) *conn {

@@ -63,6 +63,7 @@ func TestNode(t *testing.T) {
 			p.publish(t, p.nodeFunction(t, runtime, "crowd", nodeHandler))
 			allSlotsAtOnce(t, p)
 			requestsInLogs(t, p)
+			streamsFromNode(t, p, runtime)
 			importErrorFails(t, p, runtime)
 		})
 	}

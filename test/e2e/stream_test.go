@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -344,9 +345,14 @@ func streamTimeouts(t *testing.T, p place) {
 		t.Errorf("%d bytes came before the timeout", a.read)
 	}
 	g.open()
-	for range 3 * 4 {
+	const slots = 3 * 4
+	for range slots - 1 {
 		p.stream(t, "brief", `{"size":100000000}`) // nobody reads these
 	}
+	if got, err := invoke(t.Context(), p.Clients, "brief", []byte(`{"size":800}`)); err != nil || len(got) != 800 {
+		t.Errorf("beside clients who do not read: %d bytes, %v", len(got), err)
+	}
+	p.stream(t, "brief", `{"size":100000000}`)
 	until(t, 20*time.Second, "the slots are free again", func() bool {
 		got, err := invoke(t.Context(), p.Clients, "brief", []byte(`{"size":800}`))
 		return err == nil && len(got) == 800
@@ -357,5 +363,69 @@ func streamByBoto(t *testing.T, s *server) {
 	out := script(t, s, "stream.py", "python3")
 	if !strings.Contains(out, "streams by boto3") {
 		t.Error(out)
+	}
+}
+
+const nodeStreamer = `
+export const handler = awslambda.streamifyResponse(async (event, stream) => {
+  stream.setContentType("text/plain");
+  for (let at = 0; at < event.size; at += 80000) {
+    if (event.fail && at >= event.fail) throw new TypeError("broken at " + at);
+    if (event.wait && at >= event.wait) await fetch(event.gate);
+    const piece = Buffer.alloc(Math.min(80000, event.size - at));
+    for (let i = 0; i < piece.length; i += 8) piece.writeBigUInt64BE(BigInt((at + i) / 8), i);
+    if (!stream.write(piece)) await new Promise((go) => stream.once("drain", go));
+  }
+  stream.end();
+});
+`
+
+func streamsFromNode(t *testing.T, p place, runtime types.Runtime) {
+	p.publish(t, p.nodeFunction(t, runtime, "river", nodeStreamer))
+	g := newGate(t)
+	a := p.stream(t, "river", `{"size":160000,"wait":80000,"gate":"`+g.URL+`"}`)
+	a.numbers(80000)
+	g.open()
+	if end := a.complete(); end.ErrorCode != nil || a.read != 160000 {
+		t.Errorf("after %d bytes: %+v", a.read, end)
+	}
+	a = p.stream(t, "river", `{"size":16000000}`)
+	if end := a.complete(); end.ErrorCode != nil || a.read != 16000000 {
+		t.Errorf("after %d bytes: %+v", a.read, end)
+	}
+	p.stream(t, "river", `{"size":800000,"fail":400000}`).failed("Runtime.Unknown", "broken at 400000")
+	if got, err := invoke(t.Context(), p.Clients, "river", []byte(`{"size":4000000}`)); err != nil || len(got) != 4000000 {
+		t.Errorf("the streamed response, collected: %d bytes, %v", len(got), err)
+	}
+}
+
+// TestOrdinaryFunctionStreams sees the cold start, the tail of the log and the timeout.
+func TestOrdinaryFunctionStreams(t *testing.T) {
+	p := makeGround(t, up(t))
+	code, err := streamerCode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ordinary(t, "single", "", func(in *lambda.CreateFunctionInput) {
+		in.Runtime, in.Handler, in.Code = types.RuntimeProvidedal2023, aws.String("bootstrap"), &types.FunctionCode{ZipFile: code}
+	})
+	tail := func(event string) *streaming {
+		out, err := p.Lambda.InvokeWithResponseStream(t.Context(), &lambda.InvokeWithResponseStreamInput{
+			FunctionName: aws.String("single"), LogType: types.LogTypeTail, Payload: []byte(event)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { out.GetStream().Close() })
+		return &streaming{out, t, 0}
+	}
+	a := tail(`{"size":8000000}`)
+	end := a.complete()
+	log, err := base64.StdEncoding.DecodeString(aws.ToString(end.LogResult))
+	if err != nil || a.read != 8000000 || end.ErrorCode != nil || !bytes.Contains(log, []byte("REPORT RequestId: ")) {
+		t.Errorf("%d bytes, %+v, %v: %s", a.read, end, err, log)
+	}
+	tail(`{"size":1600,"wait":800}`).failed("Sandbox.Timedout", "Error: Task timed out after 2.00 seconds")
+	if end := tail(`{"size":8}`).complete(); end.ErrorCode != nil {
+		t.Errorf("after a timeout: %+v", end)
 	}
 }
