@@ -19,7 +19,10 @@ func (t *Topology) outward(h Host, to netip.AddrPort, service string) Answer {
 	if m == nil {
 		m = t.leave(h, to.Port(), peer{addr: to.Addr()}, farEnd(to, service))
 	}
-	return Answer{path, m}
+	if m != nil {
+		return lacking(m)
+	}
+	return Answer{Path: path}
 }
 
 func farEnd(to netip.AddrPort, service string) string {
