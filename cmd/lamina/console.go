@@ -50,7 +50,7 @@ func (s *server) serveConsole(ctx context.Context) error {
 
 func (s *server) console() http.Handler {
 	c := console.Console{
-		Explainer: explainer{s.controller, s.fleet, s.lambda, s.fleetRows, s.paths},
+		Explainer: explainer{s.controller, s.fleet, s.lambda, s.fleetRows, s.paths, s.writers},
 		Outages:   s.outages,
 		Fleet:     zones{s.fleet},
 	}
@@ -64,6 +64,7 @@ type explainer struct {
 	lambda      tables.Lambda
 	allocations tables.Fleet
 	paths       *paths.Paths
+	writers     *logWriters
 }
 
 // Explain implements console.Explainer.
@@ -87,15 +88,15 @@ func (e explainer) version(v lamina.Version) console.Report {
 	status, _ := e.lambda.VersionStatus.Get(v.Key())
 	r := console.Report{Name: v.Function + ":" + v.Qualifier, State: status.Value.State}
 	if p, ok := e.controller.Picture(v.Key()); ok {
-		p.Logs = e.logs(p.Provider)
+		p.Logs = e.logs(p.Provider, v.Key())
 		r.Findings = controller.Explain(p)
 	}
 	return r
 }
 
-// logs says why log lines from a provider's instances are lost, if they are:
-// from those there are, or else from those that could be.
-func (e explainer) logs(p lamina.CapacityProvider) *lamina.Finding {
+// logs says why a version's log lines are lost, if they are: on the way from the
+// provider's instances, or else from those that could be, or by its role.
+func (e explainer) logs(p lamina.CapacityProvider, versionKey string) *lamina.Finding {
 	var answers []network.Answer
 	for _, m := range e.fleet.Members() {
 		if m.ProviderKey() == p.Key() && !m.Ending {
@@ -107,7 +108,7 @@ func (e explainer) logs(p lamina.CapacityProvider) *lamina.Finding {
 			answers = append(answers, e.paths.FromSubnet(p, subnet, paths.Logs))
 		}
 	}
-	return controller.LogsLost(answers)
+	return controller.LogsLost(answers, e.writers.refusal(versionKey))
 }
 
 func (e explainer) provider(p lamina.CapacityProvider) console.Report {

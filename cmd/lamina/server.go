@@ -38,7 +38,6 @@ import (
 	"github.com/lamina-dev/lamina/internal/store/view"
 	"github.com/lamina-dev/lamina/internal/telemetry"
 	"github.com/lamina-dev/lamina/internal/telemetry/metric"
-	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 // serverConfig is what `lamina up` hands to the server.
@@ -74,6 +73,7 @@ type server struct {
 	fleet      *fleet.Fleet
 	controller *controller.Controller
 	paths      *paths.Paths
+	writers    *logWriters
 	socket     net.Listener
 	outages    *outage.Driver
 
@@ -152,10 +152,11 @@ func (s *server) build() error {
 		return fmt.Errorf("listen for agents: %w", err)
 	}
 	s.paths = paths.New(s.view, s.ec2)
+	s.writers = newLogWriters(s.view, s.roles, s.iam, s.lambda.Versions)
 	s.fleet = fleet.New(fleet.Config{
 		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
 		Driver: s.outages, Settings: s.cfg.settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
-		Logs: logSink{s.ingester}, Delivers: paths.NewDelivery(s.paths, s.cfg.log).Delivers, MayLog: s.mayLog, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
+		Logs: logSink{s.ingester}, Delivers: paths.NewDelivery(s.paths, s.writers.refusal, s.cfg.log).Delivers, MayLog: s.writers.may, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
 	})
 	s.controller = controller.New(controller.Config{
 		View: s.view, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.fleetRows.Allocations,
@@ -246,29 +247,6 @@ func (s *server) close() {
 	if err := s.store.Close(); err != nil {
 		s.cfg.log.Warn("close the store", "error", err)
 	}
-}
-
-// logSink hands agents' lines to the Logs service.
-type logSink struct{ to *apilogs.Ingester }
-
-// Ingest implements fleet.LogSink.
-func (l logSink) Ingest(scope lamina.Scope, group, stream string, events []wire.LogEvent) {
-	out := make([]telemetry.Event, len(events))
-	for i, e := range events {
-		out[i] = telemetry.Event{Timestamp: e.UnixMilli, Message: e.Message}
-	}
-	l.to.Ingest(scope, group, stream, out)
-}
-
-// mayLog says whether a role may write into a log group.
-func (s *server) mayLog(roleARN string, scope lamina.Scope, group string) bool {
-	for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
-		arn := "arn:aws:logs:" + scope.Region + ":" + scope.Account + ":log-group:" + group + ":log-stream:lamina"
-		if !s.roles.Allows(context.Background(), roleARN, iam.Request{Action: action, Resource: arn}) {
-			return false
-		}
-	}
-	return true
 }
 
 type packages struct{ dir *blobs.Dir }

@@ -120,9 +120,9 @@ var remedies = map[string]struct{ code, remedy string }{
 // reasonInvalidWorkingDir is AWS's, lmi-service.md 1.5.
 const reasonInvalidWorkingDir = "FunctionError.InvalidWorkingDirectory"
 
-// LogsLost says why log lines are lost on the way from instances that have these
-// answers of their network; nil: none is.
-func LogsLost(answers []network.Answer) *lamina.Finding {
+// LogsLost says why log lines are lost: on the way from instances that have these
+// answers of their network, or since the execution role is refused; nil: none is.
+func LogsLost(answers []network.Answer, refusal *network.Missing) *lamina.Finding {
 	var first *network.Missing
 	lost := 0
 	for _, a := range answers {
@@ -133,8 +133,12 @@ func LogsLost(answers []network.Answer) *lamina.Finding {
 			first = a.Missing
 		}
 	}
-	if first == nil {
+	if first == nil && refusal == nil {
 		return nil
+	}
+	if first == nil {
+		f := finding("logs-denied", fmt.Sprintf("Invocations work, but log lines are lost: %s.", refusal.Text), refusal.Remedy)
+		return &f
 	}
 	from := "its instances"
 	if lost < len(answers) {

@@ -54,11 +54,16 @@ func randomTopology(r *rand.Rand) *Topology {
 	}
 	t.NAT = []lamina.NATGateway{{ID: "nat-1", VPCID: "vpc-1", SubnetID: pick(r, private, public), PublicIP: pick(r, "", "198.18.0.4")}}
 	t.EgressOnly = []lamina.EgressOnlyGateway{{ID: "eigw-1", VPCID: "vpc-1"}}
-	for range r.IntN(4) {
-		i := r.IntN(len(t.Tables))
-		t.Tables[i].Routes = append(t.Tables[i].Routes, randomRoute(r))
+	for range r.IntN(3) {
+		i, add := r.IntN(len(t.Tables)), randomRoute(r)
+		if !slices.ContainsFunc(t.Tables[i].Routes, func(o lamina.Route) bool { return o.Destination() == add.Destination() }) {
+			t.Tables[i].Routes = append(t.Tables[i].Routes, add)
+		}
 	}
 	for i := range t.Groups {
+		if some(r) {
+			continue
+		}
 		t.Groups[i].Rules = nil
 		for range r.IntN(4) {
 			t.Groups[i].Rules = append(t.Groups[i].Rules, randomRule(r))

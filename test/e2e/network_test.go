@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"github.com/lamina-dev/lamina/examples/setup"
 )
@@ -94,4 +95,28 @@ func TestLogsFollowTheNetwork(t *testing.T) {
 	if logs := s.explain("quiet"); !slices.Equal(logs, []string{"logs-unreachable"}) {
 		t.Errorf("explained by %v", logs)
 	}
+}
+
+// Without the right to write logs a function's lines are lost likewise.
+func TestLogsFollowTheRole(t *testing.T) {
+	s := up(t)
+	p := makePlace(t, s)
+	mute, err := p.Role(t.Context(), "mute")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := p.goFunction(t, "mute")
+	f.Role = mute
+	p.publish(t, f)
+	s.explains("mute", "logs-denied")
+	p.must(t, "mute")
+	until(t, 10*time.Second, "the server names the role", func() bool { return s.logged("role/mute does not allow logs:CreateLogStream") })
+	if got := p.lines(t, "mute"); got != 0 {
+		t.Errorf("%d log lines have got out", got)
+	}
+	if _, err := p.IAM.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: new("mute"), PolicyArn: new("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")}); err != nil {
+		t.Fatal(err)
+	}
+	s.explains("mute", "as-it-should-be")
+	until(t, 10*time.Second, "log lines arrive", func() bool { p.must(t, "mute"); return p.lines(t, "mute") > 0 })
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/network"
 )
 
 // Logs is the service that functions' lines go to.
@@ -15,19 +16,21 @@ const Logs = "logs"
 const silentLimit = 10000
 
 // Delivery decides which functions' lines reach the Logs service: those of
-// managed instances by their VPC, as on AWS, those of ordinary functions always
+// managed instances by their VPC and their execution role, as on AWS, those of ordinary functions always
 // (lmi-service.md 8.1).
 type Delivery struct {
-	paths *Paths
-	log   *slog.Logger
+	paths   *Paths
+	refusal func(versionKey string) *network.Missing
+	log     *slog.Logger
 
 	mu     sync.Mutex
 	silent map[string]map[string]string // by version and what is missing: the subnet of the instance whose drop was told
 }
 
-// NewDelivery tells log of each version whose lines are dropped.
-func NewDelivery(p *Paths, log *slog.Logger) *Delivery {
-	return &Delivery{paths: p, log: log, silent: map[string]map[string]string{}}
+// NewDelivery tells log of each version whose lines are dropped. refusal says what
+// keeps a version's execution role from writing them, nil when nothing does.
+func NewDelivery(p *Paths, refusal func(versionKey string) *network.Missing, log *slog.Logger) *Delivery {
+	return &Delivery{paths: p, refusal: refusal, log: log, silent: map[string]map[string]string{}}
 }
 
 // Delivers says whether a version's lines get from an instance to the Logs
@@ -37,16 +40,19 @@ func (d *Delivery) Delivers(i lamina.Instance, versionKey string) bool {
 	if i.Hidden || i.SubnetID == "" {
 		return true
 	}
-	a := d.paths.Service(i, Logs)
+	missing := d.paths.Service(i, Logs).Missing
+	if missing == nil {
+		missing = d.refusal(versionKey)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if a.Reached() {
+	if missing == nil {
 		d.deliveredLocked(versionKey, i.SubnetID)
 		return true
 	}
-	if d.firstLocked(versionKey, a.Missing.Code, i.SubnetID) && a.Missing.Code != Gone {
-		d.log.Warn("log lines are dropped: the instance does not reach CloudWatch Logs",
-			"version", versionKey, "instance", i.ID, "missing", a.Missing.Text, "remedy", a.Missing.Remedy)
+	if d.firstLocked(versionKey, missing.Code, i.SubnetID) && missing.Code != Gone {
+		d.log.Warn("log lines are dropped: they do not reach CloudWatch Logs",
+			"version", versionKey, "instance", i.ID, "missing", missing.Text, "remedy", missing.Remedy)
 	}
 	return false
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/network"
 	"github.com/lamina-dev/lamina/internal/store"
 	"github.com/lamina-dev/lamina/internal/store/mem"
 	"github.com/lamina-dev/lamina/internal/store/tables"
@@ -131,7 +132,8 @@ func TestFromSubnet(t *testing.T) {
 func TestDelivery(t *testing.T) {
 	w := newWorld(t)
 	var out bytes.Buffer
-	d := NewDelivery(w.Paths, slog.New(slog.NewTextHandler(&out, nil)))
+	var refused *network.Missing
+	d := NewDelivery(w.Paths, func(string) *network.Missing { return refused }, slog.New(slog.NewTextHandler(&out, nil)))
 	told := 0
 	send := func(i lamina.Instance, version string, delivered bool, lines int) {
 		t.Helper()
@@ -157,6 +159,13 @@ func TestDelivery(t *testing.T) {
 	w.group()
 	send(w.a, "f", false, 1)
 	send(w.b, "f", false, 0)
+
+	w.group(lamina.SecurityRule{Protocol: "-1", Egress: true, GroupID: "sg-1"}, lamina.SecurityRule{Protocol: "-1", GroupID: "sg-1"})
+	refused = &network.Missing{Code: "role", Text: "the role may not"}
+	send(w.a, "f", false, 1)
+	send(w.a, "f", false, 0)
+	refused = nil
+	send(w.a, "f", true, 0)
 
 	hidden := w.a
 	hidden.Hidden = true
