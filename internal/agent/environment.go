@@ -65,6 +65,10 @@ func newEnvironment(a *agent, spec wire.EnvironmentSpec) *environment {
 func (e *environment) serveAnew() {
 	e.server.Store(runtimeapi.New(runtimeapi.Config{
 		FunctionARN:    e.spec.FunctionARN,
+		Function:       e.spec.Function,
+		Version:        e.spec.Qualifier,
+		Handler:        e.spec.Handler,
+		AccountID:      e.spec.AccountID,
 		Timeout:        e.spec.Timeout,
 		MaxConcurrency: e.spec.Slots,
 	}))
@@ -106,7 +110,7 @@ func (e *environment) attempt(ctx, undrained context.Context, dir string, c cont
 		return e.unlessEnded(undrained, startFault(err))
 	}
 	defer func() {
-		e.proc.Kill()
+		e.shutDown()
 		<-e.proc.Done()
 		e.api().Close()
 		<-served
@@ -202,6 +206,8 @@ func (e *environment) initialize(ctx context.Context, began time.Time, p phase) 
 		return nil
 	case <-e.api().InitFailed():
 		f = initFault(e.api().InitError())
+	case <-e.api().ExtensionFailed():
+		f = extensionFault(e.api().ExtensionError())
 	case <-e.proc.Done():
 		f = e.exitedInInit()
 	case <-limit.C:
@@ -253,6 +259,11 @@ func (e *environment) attend(ctx, undrained context.Context) *fault {
 		errorType, text := e.proc.Exit().Fault()
 		e.api().Fail(errorType, text)
 		return &fault{code: errorType, errorType: errorType, text: text}
+	case <-e.api().ExtensionFailed():
+		f := extensionFault(e.api().ExtensionError())
+		f.code = f.errorType
+		e.api().Fail(f.errorType, f.text)
+		return f
 	case <-undrained.Done():
 	}
 	if ctx.Err() != nil {

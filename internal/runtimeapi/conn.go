@@ -121,10 +121,15 @@ func drained(r *http.Request) bool {
 
 // answer sends a whole response. A runtime that is gone is noticed at the next read.
 func (w *conn) answer(status int, contentType string, body []byte) {
+	w.answerWith(status, contentType, "", "", body)
+}
+
+// answerWith is answer with one header more.
+func (w *conn) answerWith(status int, contentType, name, value string, body []byte) {
 	b := append(w.out[:0], "HTTP/1.1 "...)
 	b = append(strconv.AppendInt(b, int64(status), 10), ' ')
 	b = append(append(b, http.StatusText(status)...), "\r\n"...)
-	b = appendHeader(b, "Content-Type", contentType)
+	b = appendHeader(appendHeader(b, "Content-Type", contentType), name, value)
 	if w.last {
 		b = append(b, "Connection: close\r\n"...)
 	}

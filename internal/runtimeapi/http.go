@@ -10,13 +10,14 @@ const (
 	pathPing       = "/2018-06-01/ping"
 	pathInitError  = "/2018-06-01/runtime/init/error"
 	pathInvocation = "/2018-06-01/runtime/invocation/"
+	pathExtension  = "/2020-01-01/extension/"
 )
 
 // handle answers one request and tells whether the connection goes on.
 func (s *Server) handle(w *conn, r *http.Request) bool {
 	rt, id := route(r.URL.Path)
 	method := http.MethodPost
-	if rt == routeNext || rt == routePing {
+	if rt == routeNext || rt == routePing || rt == routeExtensionNext {
 		method = http.MethodGet
 	}
 	switch {
@@ -26,6 +27,8 @@ func (s *Server) handle(w *conn, r *http.Request) bool {
 		w.answer(http.StatusMethodNotAllowed, "", nil)
 	case rt == routeNext:
 		return s.next(w)
+	case rt >= routeRegister:
+		return s.extension(w, r, rt)
 	case rt == routeResponse:
 		s.response(w, r, id)
 	case rt == routeFailure:
@@ -40,7 +43,7 @@ func (s *Server) handle(w *conn, r *http.Request) bool {
 
 type routeKind int
 
-// The endpoints. Extensions and Telemetry, to come, are answered 404 as yet,
+// The endpoints. Telemetry, to come, is answered 404 as yet,
 // as are restore and the Logs API, which managed instances do not have.
 const (
 	routeNone routeKind = iota
@@ -49,6 +52,10 @@ const (
 	routeFailure
 	routeInitError
 	routePing
+	routeRegister // from here on those of the Extensions API
+	routeExtensionNext
+	routeExtensionInitError
+	routeExtensionExitError
 )
 
 // route splits a path into its endpoint and, for answers, the request id.
@@ -60,6 +67,14 @@ func route(path string) (kind routeKind, id string) {
 			return routePing, ""
 		case pathInitError:
 			return routeInitError, ""
+		case pathExtension + "register":
+			return routeRegister, ""
+		case pathExtension + "event/next":
+			return routeExtensionNext, ""
+		case pathExtension + "init/error":
+			return routeExtensionInitError, ""
+		case pathExtension + "exit/error":
+			return routeExtensionExitError, ""
 		}
 		return routeNone, ""
 	}

@@ -57,14 +57,14 @@ func refusePoll(w *conn, err error) bool {
 }
 
 // enter parks p or gives the oldest waiting call, which is to be handed to p.
-// The first poll ends init.
+// The first poll ends init, or the last extension that is not ready yet does.
 func (s *Server) enter(p *poll) (*call, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.phase {
 	case phaseInit:
-		s.phase = phaseReady
-		close(s.ready)
+		s.ext.closed = true
+		s.becomeReady()
 	case phaseInitFailed:
 		return nil, errInitState
 	case phaseEnded:

@@ -13,11 +13,12 @@ import (
 
 // Config is fixed for the life of an environment.
 type Config struct {
-	FunctionARN    string        // sent when an Invocation names none
-	Timeout        time.Duration // used when an Invocation names none
-	MaxConcurrency int           // at most so many invocations run at once; least 1
-	Bridge         time.Duration // DefaultBridge when 0; negative: do not wait for a poll
-	Late           LatePolicy
+	FunctionARN                           string        // sent when an Invocation names none
+	Timeout                               time.Duration // used when an Invocation names none
+	Function, Version, Handler, AccountID string        // for extensions that register
+	MaxConcurrency                        int           // at most so many invocations run at once; least 1
+	Bridge                                time.Duration // DefaultBridge when 0; negative: do not wait for a poll
+	Late                                  LatePolicy
 	// OnLate is told of each answer that came after its timeout; may be nil.
 	OnLate func(requestID, userAgent string)
 }

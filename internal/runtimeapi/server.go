@@ -29,6 +29,7 @@ type Server struct {
 	initErr   InitError
 	initPosts int
 	polls     list[poll] // parked, oldest first
+	ext       extensions
 	waiting   list[call] // in flight without a worker, oldest first
 	calls     map[string]*call
 	inFlight  int // reserved, waiting and running, with the timed-out ones
@@ -58,6 +59,7 @@ func New(cfg Config) *Server {
 		initFailed: make(chan struct{}),
 		calls:      make(map[string]*call, cfg.MaxConcurrency),
 	}
+	s.ext.byID, s.ext.failed = map[string]*extension{}, make(chan struct{})
 	rand.Read(s.nonce[:8])
 	return s
 }
@@ -117,6 +119,7 @@ func (s *Server) end(fail func(*call) Result) {
 	for n := s.polls.first; n != nil; n = n.next {
 		n.value.conn.breakOff()
 	}
+	s.breakOffExtensions()
 	for _, c := range s.calls {
 		switch c.state {
 		case callWaiting:

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -41,4 +42,10 @@ func handle(ctx context.Context, e event) (reply, error) {
 	return reply{Token: e.Token, RequestID: lc.AwsRequestID, ARN: lc.InvokedFunctionArn, LeftMs: left, PID: os.Getpid()}, nil
 }
 
-func main() { lambda.Start(handle) }
+func main() {
+	if os.Getenv("SIGTERM") == "" {
+		lambda.Start(handle)
+		return
+	}
+	lambda.StartWithOptions(handle, lambda.WithEnableSIGTERM(func() { fmt.Println("told to end") }))
+}
