@@ -17,6 +17,7 @@ const maxExtensions = 10
 const (
 	headerExtensionName    = "Lambda-Extension-Name"
 	headerExtensionID      = "Lambda-Extension-Identifier"
+	headerExtensionError   = "Lambda-Extension-Function-Error-Type"
 	headerExtensionFeature = "Lambda-Extension-Accept-Feature"
 )
 
@@ -251,9 +252,9 @@ func (s *Server) noteExtensionError(r *http.Request, rt routeKind, body []byte) 
 	if _, err := s.identify(r); err != nil {
 		return err
 	}
-	posted := r.Header.Get(headerErrorType)
+	posted := r.Header.Get(headerExtensionError)
 	if posted == "" {
-		return &refusal{"Extension.MissingHeader", "Missing " + headerErrorType + " header"} // text chosen
+		return &refusal{"Extension.MissingHeader", "Missing " + headerExtensionError + " header"} // text chosen
 	}
 	if !strings.HasPrefix(posted, "Extension.") {
 		posted = "Extension.ExitError"
