@@ -246,6 +246,7 @@ const (
 	ReasonInitTimeout       = "FunctionError.InitTimeout"
 	ReasonRuntimeInit       = "FunctionError.RuntimeInitError"
 	ReasonInvalidEntryPoint = "FunctionError.InvalidEntryPoint"
+	ReasonInvalidWorkingDir = "FunctionError.InvalidWorkingDirectory"
 	ReasonPermissionDenied  = "FunctionError.PermissionDenied"
 	ReasonInitResources     = "FunctionError.InitResourceExhausted"
 )

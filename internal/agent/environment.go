@@ -402,7 +402,7 @@ func startFault(err error) *fault {
 	}
 	for errorType, code := range map[string]string{
 		"Runtime.InvalidEntrypoint": lamina.ReasonInvalidEntryPoint,
-		"Runtime.InvalidWorkingDir": reasonInvalidWorkingDir,
+		"Runtime.InvalidWorkingDir": lamina.ReasonInvalidWorkingDir,
 	} {
 		if _, text, ok := strings.Cut(err.Error(), errorType+": "); ok {
 			return &fault{code: code, errorType: errorType, text: text}
@@ -410,9 +410,6 @@ func startFault(err error) *fault {
 	}
 	return &fault{code: lamina.ReasonInternal, errorType: "Sandbox.Failure", text: err.Error()}
 }
-
-// reasonInvalidWorkingDir is AWS's, lmi-service.md 1.5.
-const reasonInvalidWorkingDir = "FunctionError.InvalidWorkingDirectory"
 
 // codeFault finds the state reason for which a package could not be had.
 func codeFault(err error) *fault {

@@ -43,7 +43,7 @@ func (c *Controller) picture(g *group, s *situation, o *outcome) {
 	key, now := s.version.Key(), c.cfg.Clock()
 	p := Picture{
 		Version: s.version, Provider: g.provider, Status: o.status, Bounds: boundsOf(s.bounds, g.provider),
-		Deleting: s.deleting, Undecided: g.undecided, Missing: o.start, At: now,
+		Deleting: s.deleting, Undecided: g.undecided, Missing: o.start, Refusal: o.refusal, At: now,
 	}
 	for _, e := range s.envs {
 		switch {
@@ -54,7 +54,7 @@ func (c *Controller) picture(g *group, s *situation, o *outcome) {
 		}
 	}
 	if m := c.scaling[key]; m != nil {
-		p.Signals, p.Decision, p.Refusal = m.signals, m.latest, m.refusal
+		p.Signals, p.Decision = m.signals, m.latest
 	}
 	if f := c.failures[key]; f != nil && f.count > 0 {
 		p.Failed = f.text
@@ -110,15 +110,12 @@ var remedies = map[string]struct{ code, remedy string }{
 	lamina.ReasonRuntimeInit:       {"init-error", "Look into the function's log group for the error, mend the code, then publish again."},
 	lamina.ReasonInitTimeout:       {"init-timeout", "Make the initialization shorter: it has the larger of 130 seconds and the function's timeout; then publish again."},
 	lamina.ReasonInvalidEntryPoint: {"entry-point", "Build the package for the function's architecture, with an executable bootstrap at its root, then publish again."},
-	reasonInvalidWorkingDir:        {"working-folder", "Name a working folder that exists in the image, then publish again."},
+	lamina.ReasonInvalidWorkingDir: {"working-folder", "Name a working folder that exists in the image, then publish again."},
 	lamina.ReasonPermissionDenied:  {"not-executable", "Make the entry point executable for everybody (chmod 755) in the package, then publish again."},
 	lamina.ReasonInitResources:     {"out-of-memory", "Give the function more memory, then publish again."},
 	lamina.ReasonInvalidZip:        {"bad-package", "Upload the package again; it can't be unpacked."},
 	lamina.ReasonInvalidGroup:      {"group-gone", "Make a capacity provider with security groups that exist and move the function to it."},
 }
-
-// reasonInvalidWorkingDir is AWS's, lmi-service.md 1.5.
-const reasonInvalidWorkingDir = "FunctionError.InvalidWorkingDirectory"
 
 // LogsLost says why log lines are lost: on the way from instances that have these
 // answers of their network, or since the execution role is refused; nil: none is.

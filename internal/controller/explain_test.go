@@ -61,7 +61,7 @@ func TestExplain(t *testing.T) {
 		"init error":           {failed(lamina.ReasonRuntimeInit), []string{"init-error"}},
 		"init time-out":        {failed(lamina.ReasonInitTimeout), []string{"init-timeout"}},
 		"entry point":          {failed(lamina.ReasonInvalidEntryPoint), []string{"entry-point"}},
-		"working folder":       {failed(reasonInvalidWorkingDir), []string{"working-folder"}},
+		"working folder":       {failed(lamina.ReasonInvalidWorkingDir), []string{"working-folder"}},
 		"memory":               {failed(lamina.ReasonInitResources), []string{"out-of-memory"}},
 		"package":              {failed(lamina.ReasonInvalidZip), []string{"bad-package"}},
 		"permission":           {failed(lamina.ReasonPermissionDenied), []string{"not-executable"}},

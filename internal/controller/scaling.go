@@ -6,14 +6,12 @@ import (
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/fleet"
 	"github.com/lamina-dev/lamina/internal/scaler"
-	"github.com/lamina-dev/lamina/internal/scheduler"
 )
 
 // scaling is what is remembered of a version's load.
 type scaling struct {
 	state   scaler.State
 	signals scaler.Signals
-	refusal *scheduler.Refusal // why environments could not be started in the last round
 	latest  scaler.Decision
 	cramped int64 // the generation that found room for its minimum only
 }
@@ -36,7 +34,7 @@ func (c *Controller) scale(r *round, g *group, s *situation) {
 	in := signals(r.members, s.envs, s.status.Serving, s.load, now)
 	in.Blind = in.Blind || g.undecided
 	before := memory.latest
-	memory.signals, memory.refusal = in, nil
+	memory.signals = in
 	memory.state, memory.latest = memory.state.Managed(in, boundsOf(s.bounds, g.provider), now)
 	s.want, s.cramped = memory.latest.Want, memory.cramped == s.version.Generation
 	c.logScaling(s.version, before, memory.latest)

@@ -40,9 +40,7 @@ func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Ver
 			d.Launch, d.Refusal = nil, refusal
 		}
 	}
-	if m := c.scaling[v.Key()]; m != nil {
-		m.refusal = d.Refusal
-	}
+	o.refusal = d.Refusal
 	switch {
 	case d.Refusal == nil:
 	case bringingUp && d.Refusal == errNotYet:
@@ -62,9 +60,7 @@ func (c *Controller) start(ctx context.Context, r *round, g *group, v lamina.Ver
 	}
 	for _, l := range d.Launch {
 		if refusal, err := c.launch(ctx, r, g, v, o, l); err != nil || refusal != nil {
-			if m := c.scaling[v.Key()]; m != nil {
-				m.refusal = refusal
-			}
+			o.refusal = refusal
 			return errors.Join(err, c.refused(v, o, refusal, bringingUp))
 		}
 	}

@@ -51,13 +51,14 @@ type situation struct {
 
 // outcome is what shall happen to it.
 type outcome struct {
-	status lamina.VersionStatus
-	start  int   // environments of generation `generation` to start
-	which  int64 // the generation to start
-	floor  int   // how many of the started ones would do to reach the minimum
-	config lamina.FunctionConfig
-	drain  map[string]bool // environment ids
-	remove bool            // nothing is left: the rows can go
+	status  lamina.VersionStatus
+	start   int   // environments of generation `generation` to start
+	which   int64 // the generation to start
+	floor   int   // how many of the started ones would do to reach the minimum
+	config  lamina.FunctionConfig
+	refusal *scheduler.Refusal // why not all of them could be started
+	drain   map[string]bool    // environment ids
+	remove  bool               // nothing is left: the rows can go
 }
 
 // decide is the life of a managed version: brought up to its minimum before it

@@ -35,8 +35,7 @@ func openLoop(ctx context.Context, p place, s *seen, rate float64, d time.Durati
 	}
 }
 
-// A step to one and a half times a steady load is borne without a refused call; a
-// step to four times is not, until there are more environments.
+// A step to one and a half times a steady load is borne without a refused call.
 func TestHeadRoom(t *testing.T) {
 	if os.Getenv("LAMINA_TEST_SLOW") == "" {
 		t.Skip("slow: LAMINA_TEST_SLOW is not set")
@@ -49,19 +48,18 @@ func TestHeadRoom(t *testing.T) {
 	// A vCPU is a quarter of a core here: it bears 50 calls a second, 25 at the target of one half.
 	const steady = 6 * 20
 	for _, step := range []struct {
-		name      string
-		rate      float64
-		d         time.Duration
-		throttled bool
+		name string
+		rate float64
+		d    time.Duration
 	}{
-		{"steady", steady, 30 * time.Second, false},
-		{"1.5 times", 1.5 * steady, 20 * time.Second, false},
+		{"steady", steady, 30 * time.Second},
+		{"1.5 times", 1.5 * steady, 20 * time.Second},
 	} {
 		s := &seen{first: map[string]time.Time{}, others: map[string]int{}}
 		start := time.Now()
 		openLoop(t.Context(), p, s, step.rate, step.d)
 		t.Logf("%s: %.0f calls a second for %s: %d refused, %d instances", step.name, step.rate, time.Since(start).Round(time.Second), s.refused, len(p.running(t)))
-		if len(s.others) > 0 || (s.refused > 0) != step.throttled {
+		if len(s.others) > 0 || s.refused > 0 {
 			t.Errorf("%s: %d refused, errors %v", step.name, s.refused, s.others)
 		}
 	}
