@@ -12,23 +12,16 @@ import (
 	"github.com/lamina-dev/lamina/internal/iam"
 	"github.com/lamina-dev/lamina/internal/router"
 	"github.com/lamina-dev/lamina/internal/store/blobs"
-	"github.com/lamina-dev/lamina/internal/store/tables"
 )
 
 // invoker is the router as the Lambda API wants it.
-type invoker struct {
-	router *router.Router
-	lambda tables.Lambda
-}
+type invoker struct{ router *router.Router }
 
 // Invoke implements apilambda.Invoker.
 func (i invoker) Invoke(ctx context.Context, r apilambda.InvokeRequest) (apilambda.InvokeResult, error) {
 	req := router.Request{
 		VersionKey: r.VersionKey, FunctionKey: r.FunctionKey, Reserved: r.Reserved, RequestID: r.RequestID, FunctionARN: r.FunctionARN, TraceID: r.TraceID,
-		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, Tail: r.Tail, Body: r.Payload, Sink: r.Sink,
-	}
-	if row, ok := i.lambda.Versions.Get(r.VersionKey); ok {
-		req.ColdStart = row.Value.Config.ColdStart()
+		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, ColdStart: r.ColdStart, Tail: r.Tail, Body: r.Payload, Sink: r.Sink,
 	}
 	res, err := i.router.Invoke(ctx, req)
 	if err != nil {

@@ -102,6 +102,7 @@ func (s *Service) request(ctx context.Context, t target, in *model.InvocationReq
 		Managed:       r.version.Config.Managed(),
 		RequestID:     lamina.RequestID(ctx),
 		Timeout:       time.Duration(min(r.version.Config.TimeoutSec, maxSyncTimeout)) * time.Second,
+		ColdStart:     r.version.Config.ColdStart(),
 		Payload:       payload,
 		ClientContext: client,
 		TraceID:       s.TraceID(ctx),

@@ -20,9 +20,10 @@ type InvokeRequest struct {
 	Managed       bool   // on managed instances: a slot or 429 at once; else a cold start is waited for
 	RequestID     string
 	Timeout       time.Duration
-	Payload       []byte // valid JSON
-	ClientContext []byte // decoded JSON; nil: none
-	TraceID       string // X-Amzn-Trace-Id as sent; empty: none
+	ColdStart     time.Duration // how long to wait for an environment; 0 when Managed
+	Payload       []byte        // valid JSON
+	ClientContext []byte        // decoded JSON; nil: none
+	TraceID       string        // X-Amzn-Trace-Id as sent; empty: none
 	ContentType   string
 	Tail          bool   // the caller wants the end of the log
 	Reserved      *int32 // the function's reserved concurrency; nil: none
