@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
-	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/runtimes/runtimestest"
 )
 
 var managedRuntimes = []string{"nodejs22.x", "nodejs24.x"}
@@ -35,8 +35,8 @@ export const handler = async (event, context) => {
   await new Promise((resolve) => setTimeout(resolve, 500));
   return [event.token, threadId, count, context.awsRequestId];
 };
-`, options{runtime: runtime, slots: slots}).ready().idle(slots)
-		t.Logf("%d slots poll after %v", slots, time.Since(f.start))
+`, options{Runtime: runtime, Slots: slots}).WaitReady().WaitIdle(slots)
+		t.Logf("%d slots poll after %v", slots, time.Since(f.Started))
 		begin := time.Now()
 		var wg sync.WaitGroup
 		threads := make([]float64, slots)
@@ -44,7 +44,7 @@ export const handler = async (event, context) => {
 			wg.Go(func() {
 				token, id := fmt.Sprintf("token-%d", i), fmt.Sprintf("id-%d", i)
 				var got []any
-				res := f.invoke(`{"token":"`+token+`"}`, func(inv *runtimeapi.Invocation) { inv.RequestID = id })
+				res := f.Call(`{"token":"`+token+`"}`, runtimestest.ID(id))
 				if json.Unmarshal(res.Body, &got); len(got) != 4 || got[0] != token || got[3] != id {
 					t.Errorf("%s: %s", token, res.Body)
 					return
@@ -78,13 +78,13 @@ func TestWorkerCount(t *testing.T) {
 		f := run(t, `
 import { threadId } from "node:worker_threads";
 export const handler = async () => { await new Promise((r) => setTimeout(r, 300)); return threadId; };
-`, options{slots: tt.slots, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": tt.own}}).ready().idle(tt.slots)
+`, options{Slots: tt.slots, Env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": tt.own}}).WaitReady().WaitIdle(tt.slots)
 		var mu sync.Mutex
 		threads := map[string]bool{}
 		var wg sync.WaitGroup
 		for range tt.slots {
 			wg.Go(func() {
-				res := f.invoke(`{}`)
+				res := f.Call(`{}`)
 				mu.Lock()
 				defer mu.Unlock()
 				threads[string(res.Body)] = true
@@ -116,7 +116,7 @@ export const handler = async (event, context) => {
   await new Promise((resolve) => setImmediate(() => { console.info({ late: event.id }); resolve(); }));
   return { id: event.id, seen: [...new Set(seen)], env: process.env._X_AMZN_TRACE_ID ?? null };
 };
-`, options{runtime: runtime, slots: slots}).ready().idle(slots)
+`, options{Runtime: runtime, Slots: slots}).WaitReady().WaitIdle(slots)
 		room := make(chan struct{}, slots)
 		var wg sync.WaitGroup
 		for i := range calls {
@@ -124,15 +124,15 @@ export const handler = async (event, context) => {
 			wg.Go(func() {
 				defer func() { <-room }()
 				id := fmt.Sprintf("own-%d", i)
-				f.want(`{"id":"`+id+`"}`, `{"id":"`+id+`","seen":["`+id+`","Root=`+id+`"],"env":null}`, func(inv *runtimeapi.Invocation) {
+				f.Want(`{"id":"`+id+`"}`, `{"id":"`+id+`","seen":["`+id+`","Root=`+id+`"],"env":null}`, func(inv *runtimeapi.Invocation) {
 					inv.RequestID, inv.TraceID = id, "Root="+id
 				})
 			})
 		}
 		wg.Wait()
-		f.log(`"requestId":"own-399"`, `"message":"mine own-399"`)
-		f.log(`"requestId":"own-399"`, `"message":{"late":"own-399"}`)
-		for _, line := range f.said() {
+		f.WaitLog(`"requestId":"own-399"`, `"message":"mine own-399"`)
+		f.WaitLog(`"requestId":"own-399"`, `"message":{"late":"own-399"}`)
+		for _, line := range f.Logs() {
 			var l struct {
 				RequestID string
 				Message   any
@@ -154,14 +154,14 @@ func TestOrdinaryFunction(t *testing.T) {
 let n = 0;
 exports.handler = async () => ({ n: ++n, max: process.env.AWS_LAMBDA_MAX_CONCURRENCY, kind: process.env.AWS_LAMBDA_INITIALIZATION_TYPE,
   trace: process.env._X_AMZN_TRACE_ID, major: process.version.slice(0, 3) });
-`, options{runtime: runtime, name: "index.js"}).ready()
+`, options{Runtime: runtime, File: "index.js"}).WaitReady()
 			major := "v" + runtime[6:8]
 			for i := 1; i <= 3; i++ {
 				trace := ""
 				if i == 2 {
 					trace = `"trace":"Root=2",`
 				}
-				f.want(`{}`, fmt.Sprintf(`{"n":%d,"kind":"on-demand",%s"major":"%s"}`, i, trace, major), func(inv *runtimeapi.Invocation) {
+				f.Want(`{}`, fmt.Sprintf(`{"n":%d,"kind":"on-demand",%s"major":"%s"}`, i, trace, major), func(inv *runtimeapi.Invocation) {
 					if i == 2 {
 						inv.TraceID = "Root=2"
 					}
@@ -179,19 +179,19 @@ export const handler = async (event, c) => ({
   arn: c.invokedFunctionArn, tenant: c.tenantId, client: c.clientContext, identity: c.identity,
   left: 8000 < c.getRemainingTimeInMillis() && c.getRemainingTimeInMillis() <= 10000, trace: c.xRayTraceId, id: c.awsRequestId,
 });
-`, options{runtime: runtime, slots: 1}).ready()
+`, options{Runtime: runtime, Slots: 1}).WaitReady()
 		names := `"names":["f","1","2048","/aws/lambda/f","stream"]`
-		f.want(`{}`, `{`+names+`,"arn":"arn:x:1","tenant":"t1","client":{"custom":{"a":"ä"},"env":{"b":1},"client":{"app_title":"app"}},`+
+		f.Want(`{}`, `{`+names+`,"arn":"arn:x:1","tenant":"t1","client":{"custom":{"a":"ä"},"env":{"b":1},"client":{"app_title":"app"}},`+
 			`"identity":{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"},"left":true,"trace":"Root=1-2","id":"full"}`,
 			func(inv *runtimeapi.Invocation) {
 				inv.RequestID, inv.FunctionARN, inv.TenantID, inv.TraceID = "full", "arn:x:1", "t1", "Root=1-2"
 				inv.ClientContext = `{"custom":{"a":"ä"},"env":{"b":1},"client":{"app_title":"app"}}`
 				inv.CognitoIdentity = `{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}`
 			})
-		f.want(`{}`, `{`+names+`,"arn":"arn:aws:lambda:us-east-1:000000000000:function:f","left":true,"id":"bare"}`,
-			func(inv *runtimeapi.Invocation) { inv.RequestID = "bare" })
-		res := f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.ClientContext = "{" })
-		if e := parse(t, res.Body); e.ErrorType != "Runtime.PlatformError" {
+		f.Want(`{}`, `{`+names+`,"arn":"arn:aws:lambda:us-east-1:000000000000:function:f","left":true,"id":"bare"}`,
+			runtimestest.ID("bare"))
+		res := f.Call(`{}`, func(inv *runtimeapi.Invocation) { inv.ClientContext = "{" })
+		if e := runtimestest.Parse(t, res.Body); e.ErrorType != "Runtime.PlatformError" {
 			t.Errorf("%s", res.Body)
 		}
 	})
@@ -200,52 +200,47 @@ export const handler = async (event, c) => ({
 func TestResults(t *testing.T) {
 	f := run(t, `
 export const handler = (event) => eval(event);
-`, options{slots: 1}).ready()
+`, options{Slots: 1}).WaitReady()
 	for event, want := range map[string]string{
 		`undefined`: `null`, `null`: `null`, `"ü"`: `"ü"`, `[1, 2.5, true]`: `[1,2.5,true]`, `NaN`: `null`,
 		`new Date(0)`: `"1970-01-01T00:00:00.000Z"`, `({a: {b: []}, c: undefined})`: `{"a":{"b":[]}}`, `Promise.resolve(7)`: `7`,
 		`"\ud800"`: `"\ud800"`,
 	} {
-		f.want(quote(event), want)
+		f.Want(runtimestest.Quote(event), want)
 	}
-	if res := f.invoke(quote(`1`)); res.ContentType != "application/json" {
+	if res := f.Call(runtimestest.Quote(`1`)); res.ContentType != "application/json" {
 		t.Errorf("content type %s", res.ContentType)
 	}
 	for _, event := range []string{`1n`, `(() => { const a = {}; a.a = a; return a; })()`} {
-		res := f.invoke(quote(event))
-		if e := parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != "Runtime.JSONStringifyError" ||
+		res := f.Call(runtimestest.Quote(event))
+		if e := runtimestest.Parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != "Runtime.JSONStringifyError" ||
 			e.ErrorMessage != "Unable to stringify response body" {
 			t.Errorf("%s", res.Body)
 		}
 	}
-	if res := f.invoke(quote(`(() => {})`)); parse(t, res.Body).ErrorMessage != "Wrong arguments" {
+	if res := f.Call(runtimestest.Quote(`(() => {})`)); runtimestest.Parse(t, res.Body).ErrorMessage != "Wrong arguments" {
 		t.Errorf("%s", res.Body)
 	}
-	if res := f.invoke(`{`); parse(t, res.Body).ErrorType != "SyntaxError" {
+	if res := f.Call(`{`); runtimestest.Parse(t, res.Body).ErrorType != "SyntaxError" {
 		t.Errorf("%s", res.Body)
 	}
-}
-
-func quote(s string) string {
-	b, _ := json.Marshal(s)
-	return string(b)
 }
 
 func TestBodies(t *testing.T) {
 	f := run(t, `
 export const handler = async (event) => (typeof event === "number" ? "x".repeat(event) : event.length);
-`, options{slots: 1}).ready()
-	f.want(`"`+strings.Repeat("ü", 3<<20)+`"`, strconv.Itoa(3<<20))
-	if res := f.invoke(`6000000`); len(res.Body) != 6000002 {
+`, options{Slots: 1}).WaitReady()
+	f.Want(`"`+strings.Repeat("ü", 3<<20)+`"`, strconv.Itoa(3<<20))
+	if res := f.Call(`6000000`); len(res.Body) != 6000002 {
 		t.Errorf("%d bytes", len(res.Body))
 	}
-	if res := f.invoke(`7000000`); res.ErrorType != "Function.ResponseSizeTooLarge" {
+	if res := f.Call(`7000000`); res.ErrorType != "Function.ResponseSizeTooLarge" {
 		t.Errorf("%s: %.200s", res.ErrorType, res.Body)
 	}
-	if res := f.invoke(`60000000`); res.ErrorType != "Function.ResponseSizeTooLarge" { // more than the server reads of it
+	if res := f.Call(`60000000`); res.ErrorType != "Function.ResponseSizeTooLarge" { // more than the server reads of it
 		t.Errorf("%s: %.200s", res.ErrorType, res.Body)
 	}
-	f.idle(1).want(`"after"`, `5`)
+	f.WaitIdle(1).Want(`"after"`, `5`)
 }
 
 func TestHandlerErrors(t *testing.T) {
@@ -258,20 +253,20 @@ export const handler = async (event) => {
   deeper(event);
 };
 function deeper(event) { throw new OrderError("bad: " + event); }
-`, options{runtime: runtime, slots: 2}).ready()
-		res := f.invoke(`"x"`, func(inv *runtimeapi.Invocation) { inv.RequestID = "err-1" })
-		e := parse(t, res.Body)
+`, options{Runtime: runtime, Slots: 2}).WaitReady()
+		res := f.Call(`"x"`, runtimestest.ID("err-1"))
+		e := runtimestest.Parse(t, res.Body)
 		if res.Status != runtimeapi.StatusFunctionError || res.ErrorType != "Runtime.Unknown" || e.ErrorType != "OrderError" || e.ErrorMessage != "bad: x" {
 			t.Errorf("%+v %s", res.ErrorType, res.Body)
 		}
 		if len(e.Trace) < 3 || e.Trace[0] != "OrderError: bad: x" || !strings.Contains(e.Trace[1], "at deeper (file:///var/task/index.mjs:8:") {
 			t.Errorf("trace %q", e.Trace)
 		}
-		f.log(`"level":"ERROR","requestId":"err-1","message":{"errorType":"OrderError","errorMessage":"bad: x","stackTrace":["OrderError: bad: x"`, `"order":7`)
-		if res := f.invoke(`"string"`); string(res.Body) != `{"errorType":"string","errorMessage":"only text","trace":[]}` {
+		f.WaitLog(`"level":"ERROR","requestId":"err-1","message":{"errorType":"OrderError","errorMessage":"bad: x","stackTrace":["OrderError: bad: x"`, `"order":7`)
+		if res := f.Call(`"string"`); string(res.Body) != `{"errorType":"string","errorMessage":"only text","trace":[]}` {
 			t.Errorf("%s", res.Body)
 		}
-		if e := parse(t, f.invoke(`"sync"`).Body); e.ErrorType != "TypeError" {
+		if e := runtimestest.Parse(t, f.Call(`"sync"`).Body); e.ErrorType != "TypeError" {
 			t.Errorf("%+v", e)
 		}
 	})
@@ -299,8 +294,8 @@ func TestHandlerResolution(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, slots := range []int{0, 1} {
-				f := run(t, "", options{handler: tt.handler, files: tt.files, slots: slots}).ready()
-				f.want(`{}`, quote(tt.want))
+				f := run(t, "", options{Handler: tt.handler, Files: tt.files, Slots: slots}).WaitReady()
+				f.Want(`{}`, runtimestest.Quote(tt.want))
 			}
 		})
 	}
@@ -323,58 +318,27 @@ func TestInitErrors(t *testing.T) {
 	} {
 		for _, slots := range []int{0, 16} {
 			t.Run(fmt.Sprintf("%s/%d", tt.name, slots), func(t *testing.T) {
-				f := run(t, tt.code, options{slots: slots, handler: tt.handler, name: tt.file})
-				e := f.initError(tt.kind)
+				f := run(t, tt.code, options{Slots: slots, Handler: tt.handler, File: tt.file})
+				e := f.WantInitError(tt.kind)
 				if !strings.HasPrefix(e.ErrorMessage, tt.message) {
 					t.Errorf("%+v", e)
 				}
-				f.ended(1)
+				f.WantExit(1)
 			})
 		}
 	}
 }
 
 // initError waits for a failed init and checks its type.
-func (f *fn) initError(kind string) failure {
-	f.t.Helper()
-	select {
-	case <-f.InitFailed():
-	case <-time.After(20 * time.Second):
-		f.t.Fatal("no init error")
-	}
-	ie := f.InitError()
-	e := parse(f.t, ie.Body)
-	if e.ErrorType != kind {
-		f.t.Errorf("%s", ie.Body)
-	}
-	if strings.HasPrefix(kind, "Runtime.") && ie.Type != kind {
-		f.t.Errorf("type %s", ie.Type)
-	}
-	return e
-}
-
-// ended waits for the end of the first process.
-func (f *fn) ended(code int) {
-	f.t.Helper()
-	select {
-	case <-f.proc.Done():
-	case <-time.After(20 * time.Second):
-		f.t.Fatal("the first process did not end")
-	}
-	if exit := f.proc.Exit(); exit != (sandbox.Exit{Code: code}) {
-		f.t.Errorf("%v, want exit status %d", exit, code)
-	}
-}
-
 func TestCallbacks(t *testing.T) {
 	const code = `exports.handler = (event, context, callback) => { setTimeout(() => callback(null, "called " + event), 20); };`
 	t.Run("refused", func(t *testing.T) {
-		for _, o := range []options{{runtime: "nodejs22.x", slots: 1}, {runtime: "nodejs24.x", slots: 1}, {runtime: "nodejs24.x"}} {
-			o.name = "index.js"
+		for _, o := range []options{{Runtime: "nodejs22.x", Slots: 1}, {Runtime: "nodejs24.x", Slots: 1}, {Runtime: "nodejs24.x"}} {
+			o.File = "index.js"
 			f := run(t, code, o)
-			e := f.initError("Runtime.CallbackHandlerDeprecated")
+			e := f.WantInitError("Runtime.CallbackHandlerDeprecated")
 			want := "ERROR: AWS Lambda has removed support for callback-based function handlers starting with Node.js 24."
-			if o.runtime == "nodejs22.x" {
+			if o.Runtime == "nodejs22.x" {
 				want = "ERROR: AWS Lambda does not support callback-based function handlers when using Node.js 22 with Managed Instances."
 			}
 			if !strings.HasPrefix(e.ErrorMessage, want) {
@@ -384,9 +348,9 @@ func TestCallbacks(t *testing.T) {
 	})
 	for _, runtime := range []string{"nodejs20.x", "nodejs22.x"} {
 		t.Run(runtime, func(t *testing.T) {
-			f := run(t, code, options{runtime: runtime, name: "index.js"}).ready()
-			f.want(`"a"`, `"called a"`)
-			f.want(`"b"`, `"called b"`)
+			f := run(t, code, options{Runtime: runtime, File: "index.js"}).WaitReady()
+			f.Want(`"a"`, `"called a"`)
+			f.Want(`"b"`, `"called b"`)
 		})
 	}
 }
@@ -411,15 +375,15 @@ const ways = {
   twice: (c, cb) => { cb(null, "first"); cb(null, "second"); },
 };
 exports.handler = (event, context, callback) => ways[event](context, callback);
-`, options{name: "index.js"}).ready()
+`, options{File: "index.js"}).WaitReady()
 	for _, tt := range [][2]string{
 		{"waits", `1`}, {"waited", `true`}, {"does not wait", `2`}, {"waited", `false`}, {"succeed", `"s"`}, {"done", `"d"`},
 		{"nothing", `null`}, {"never", `null`}, {"twice", `"first"`},
 	} {
-		f.want(quote(tt[0]), tt[1])
+		f.Want(runtimestest.Quote(tt[0]), tt[1])
 	}
 	for event, kind := range map[string]string{"fails": "TypeError", "fails with text": "string", "fail": "Error", "throws": "RangeError"} {
-		if res := f.invoke(quote(event)); res.Status != runtimeapi.StatusFunctionError || parse(t, res.Body).ErrorType != kind {
+		if res := f.Call(runtimestest.Quote(event)); res.Status != runtimeapi.StatusFunctionError || runtimestest.Parse(t, res.Body).ErrorType != kind {
 			t.Errorf("%s: %s", event, res.Body)
 		}
 	}
@@ -443,14 +407,14 @@ exports.handler = async (event) => {
 		{"nodejs24.x", "reject", "", "Error: lost", 1},
 	} {
 		t.Run(tt.runtime+"/"+tt.event, func(t *testing.T) {
-			f := run(t, code, options{runtime: tt.runtime, name: "index.js", text: true}).ready()
+			f := run(t, code, options{Runtime: tt.runtime, File: "index.js", Text: true}).WaitReady()
 			answers := make(chan runtimeapi.Result, 1)
-			go func() { answers <- f.invoke(quote(tt.event)) }()
-			f.ended(tt.code)
-			f.log(tt.log)
-			f.Fail(f.proc.Exit().Fault()) // as the agent does
+			go func() { answers <- f.Call(runtimestest.Quote(tt.event)) }()
+			f.WantExit(tt.code)
+			f.WaitLog(tt.log)
+			f.Fail(f.Process.Exit().Fault()) // as the agent does
 			res := <-answers
-			kind := parse(t, res.Body).ErrorType
+			kind := runtimestest.Parse(t, res.Body).ErrorType
 			if tt.kind == "" {
 				tt.kind = "Runtime.ExitError"
 			}
@@ -474,25 +438,21 @@ export const handler = async (event) => {
   if (event !== "") await sleep(20000);
   return threadId;
 };
-`, options{runtime: runtime, slots: 3, memory: 128, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}}).ready().idle(3)
+`, options{Runtime: runtime, Slots: 3, MemoryMB: 128, Env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}}).WaitReady().WaitIdle(3)
 		for event, code := range map[string]int{"exit": 7, "throw": 1, "reject": 1, "memory": 1} {
 			id := "dead-" + event
-			res := f.invoke(quote(event), func(inv *runtimeapi.Invocation) { inv.RequestID = id })
-			want := fmt.Sprintf("RequestId: %s Error: Runtime exited with error: exit status %d", id, code)
-			if e := parse(t, res.Body); res.ErrorType != "Runtime.ExitError" || e.ErrorMessage != want || e.ErrorType != "Runtime.ExitError" {
-				t.Errorf("%s: %s %s", event, res.ErrorType, res.Body)
-			}
+			res := f.WantCrash(runtimestest.Quote(event), id, fmt.Sprintf("exited with error: exit status %d", code))
 			if res.Duration > 5*time.Second {
 				t.Errorf("%s: reported after %v", event, res.Duration)
 			}
-			f.idle(3)
+			f.WaitIdle(3)
 		}
-		f.log(`"requestId":"dead-throw"`, `"errorType":"TypeError","errorMessage":"nobody catches it"`)
-		f.log(`"requestId":"dead-reject"`, `"errorMessage":"nobody handles it"`)
-		f.log(`"errorType":"ERR_WORKER_OUT_OF_MEMORY"`)
+		f.WaitLog(`"requestId":"dead-throw"`, `"errorType":"TypeError","errorMessage":"nobody catches it"`)
+		f.WaitLog(`"requestId":"dead-reject"`, `"errorMessage":"nobody handles it"`)
+		f.WaitLog(`"errorType":"ERR_WORKER_OUT_OF_MEMORY"`)
 		threads := map[string]bool{}
 		for range 9 {
-			res := f.invoke(`""`)
+			res := f.Call(`""`)
 			if res.Status != runtimeapi.StatusOK {
 				t.Errorf("%s", res.Body)
 			}
@@ -513,13 +473,13 @@ export const handler = async (event) => {
   if (event.exit) process.exit(3);
   return event.n;
 };
-`, options{slots: 8, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}}).ready().idle(8)
+`, options{Slots: 8, Env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}}).WaitReady().WaitIdle(8)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	good, dead := 0, 0
 	for i := range 8 {
 		wg.Go(func() {
-			res := f.invoke(fmt.Sprintf(`{"n":%d,"ms":%d,"exit":%t}`, i, 1000-100*min(i, 5), i == 7))
+			res := f.Call(fmt.Sprintf(`{"n":%d,"ms":%d,"exit":%t}`, i, 1000-100*min(i, 5), i == 7))
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -536,22 +496,22 @@ export const handler = async (event) => {
 	if good < 4 || dead < 1 || good+dead != 8 {
 		t.Errorf("%d good, %d dead", good, dead)
 	}
-	f.idle(8)
+	f.WaitIdle(8)
 }
 
 func TestTimeoutLeavesOthersAlone(t *testing.T) {
 	f := run(t, `
 import { setTimeout as sleep } from "node:timers/promises";
 export const handler = async (event) => { await sleep(event); return "slept"; };
-`, options{slots: 2, late: runtimeapi.LateGone}).ready().idle(2)
-	res := f.invoke(`600`, func(inv *runtimeapi.Invocation) { inv.Timeout = 100 * time.Millisecond })
+`, options{Slots: 2, Late: runtimeapi.LateGone}).WaitReady().WaitIdle(2)
+	res := f.Call(`600`, func(inv *runtimeapi.Invocation) { inv.Timeout = 100 * time.Millisecond })
 	if res.Status != runtimeapi.StatusTimeout {
 		t.Errorf("%+v", res)
 	}
-	f.want(`0`, `"slept"`)
-	f.log("InvokeTimeout")
-	f.idle(2)
-	f.want(`0`, `"slept"`)
+	f.Want(`0`, `"slept"`)
+	f.WaitLog("InvokeTimeout")
+	f.WaitIdle(2)
+	f.Want(`0`, `"slept"`)
 }
 
 func TestJSONLogs(t *testing.T) {
@@ -579,11 +539,11 @@ export const handler = async () => {
   process.stdout.write("no ");
   process.stdout.write("newline");
 };
-`, options{runtime: runtime, slots: 1}).ready()
-		f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID, inv.TenantID = "log-1", "ten" })
-		f.log(`"level":"INFO","requestId":"-","message":"during init"`)
+`, options{Runtime: runtime, Slots: 1}).WaitReady()
+		f.Call(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID, inv.TenantID = "log-1", "ten" })
+		f.WaitLog(`"level":"INFO","requestId":"-","message":"during init"`)
 		var line map[string]any
-		if err := json.Unmarshal([]byte(f.log(`hello world`)), &line); err != nil {
+		if err := json.Unmarshal([]byte(f.WaitLog(`hello world`)), &line); err != nil {
 			t.Fatal(err)
 		}
 		stamp, _ := line["timestamp"].(string)
@@ -595,21 +555,19 @@ export const handler = async () => {
 		if fmt.Sprint(line) != fmt.Sprint(want) {
 			t.Errorf("%v, want %v", line, want)
 		}
-		f.log(`"level":"WARN"`, `"message":{"a":1,"b":[2]}`)
-		f.log(`"level":"ERROR"`, `"message":"caught OrderError: bad\norder\n    at `, `"errorType":"OrderError","errorMessage":"bad\norder","stackTrace":["Error: bad","order","    at handler (file:///var/task/index.mjs:`)
-		f.log(`"level":"ERROR"`, `"message":{"errorType":"OrderError","errorMessage":"alone","stackTrace":["Error: alone",`)
-		f.log(`"message":"<ref *1> { big: 1n, circle: [Circular *1] }"`)
-		f.log(`"level":"FATAL"`, `"message":"end"`)
-		f.log(`"message":"two\nlines"`)
+		f.WaitLog(`"level":"WARN"`, `"message":{"a":1,"b":[2]}`)
+		f.WaitLog(`"level":"ERROR"`, `"message":"caught OrderError: bad\norder\n    at `, `"errorType":"OrderError","errorMessage":"bad\norder","stackTrace":["Error: bad","order","    at handler (file:///var/task/index.mjs:`)
+		f.WaitLog(`"level":"ERROR"`, `"message":{"errorType":"OrderError","errorMessage":"alone","stackTrace":["Error: alone",`)
+		f.WaitLog(`"message":"<ref *1> { big: 1n, circle: [Circular *1] }"`)
+		f.WaitLog(`"level":"FATAL"`, `"message":"end"`)
+		f.WaitLog(`"message":"two\nlines"`)
 		for _, whole := range []string{"plain line", "no newline", "to stderr", strings.Repeat("y", 100000)} {
-			f.log(whole)
-			if !slices.Contains(f.said(), whole) {
+			f.WaitLog(whole)
+			if !slices.Contains(f.Logs(), whole) {
 				t.Errorf("%.50q is not a line of its own", whole)
 			}
 		}
-		if slices.ContainsFunc(f.said(), func(s string) bool { return strings.Contains(s, "not shown") }) {
-			t.Error("what is below level INFO is shown")
-		}
+		f.WantNoLog("not shown") // below level INFO
 	})
 }
 
@@ -622,18 +580,17 @@ export const handler = async (event) => {
     process.stdout.write(event + "\n");
   }
 };
-`, options{slots: slots}).ready().idle(slots)
+`, options{Slots: slots}).WaitReady().WaitIdle(slots)
 	var wg sync.WaitGroup
 	for i := range slots {
-		wg.Go(func() { f.invoke(fmt.Sprintf(`"%c"`, 'a'+i)) })
+		wg.Go(func() { f.Call(fmt.Sprintf(`"%c"`, 'a'+i)) })
 	}
 	wg.Wait()
-	for end := time.Now().Add(10 * time.Second); len(f.said()) < slots*40 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	lines := f.WaitLines(slots*40, func(string) bool { return true })
+	if len(lines) != slots*40 {
+		t.Errorf("%d lines", len(lines))
 	}
-	if n := len(f.said()); n != slots*40 {
-		t.Errorf("%d lines", n)
-	}
-	for _, line := range f.said() {
+	for _, line := range lines {
 		if line != strings.Repeat(line[:1], len(line)) || len(line) != 1 && len(line) != 20000 {
 			t.Fatalf("mixed line of %d bytes", len(line))
 		}
@@ -649,15 +606,15 @@ export const handler = async () => {
   console.warn("careful\nnow", { a: 1 });
   throw new RangeError("broke");
 };
-`, options{runtime: runtime, text: true}).ready()
-			f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID = "text-1" })
-			if line := f.log("in init"); !strings.HasSuffix(line, "Z\t"+none+"\tINFO\tin init") {
+`, options{Runtime: runtime, Text: true}).WaitReady()
+			f.Call(`{}`, runtimestest.ID("text-1"))
+			if line := f.WaitLog("in init"); !strings.HasSuffix(line, "Z\t"+none+"\tINFO\tin init") {
 				t.Errorf("%q", line)
 			}
-			if line := f.log("careful"); !strings.HasSuffix(line, "Z\ttext-1\tWARN\tcareful\rnow { a: 1 }") {
+			if line := f.WaitLog("careful"); !strings.HasSuffix(line, "Z\ttext-1\tWARN\tcareful\rnow { a: 1 }") {
 				t.Errorf("%q", line)
 			}
-			f.log("Z\ttext-1\tERROR\tInvoke Error \t{\"errorType\":\"RangeError\",\"errorMessage\":\"broke\",\"stack\":[\"RangeError: broke\",\"    at ")
+			f.WaitLog("Z\ttext-1\tERROR\tInvoke Error \t{\"errorType\":\"RangeError\",\"errorMessage\":\"broke\",\"stack\":[\"RangeError: broke\",\"    at ")
 		})
 	}
 }
@@ -688,7 +645,7 @@ const ways = {
   async late(out) { out.write("x"); try { out.setContentType("y"); } catch (e) { out.end(e.name); } },
 };
 export const handler = awslambda.streamifyResponse((event, out, context) => ways[event](out, context), { highWaterMark: 1000 });
-`, options{runtime: runtime, slots: 2}).ready()
+`, options{Runtime: runtime, Slots: 2}).WaitReady()
 		for event, want := range map[string][2]string{
 			"parts": {"text/plain", `one two three {"four":4} end`},
 			"http":  {"application/vnd.awslambda.http-integration-response", `{"statusCode":201,"headers":{"x":"y"}}` + "\x00\x00\x00\x00\x00\x00\x00\x00body"},
@@ -696,28 +653,28 @@ export const handler = awslambda.streamifyResponse((event, out, context) => ways
 			"empty": {"application/octet-stream", ""}, "returns": {"application/octet-stream", "r"},
 			"late": {"application/octet-stream", "xRuntime.InvalidStreamingOperation"},
 		} {
-			res := f.invoke(quote(event))
+			res := f.Call(runtimestest.Quote(event))
 			if res.Status != runtimeapi.StatusOK || !res.Streamed || res.ContentType != want[0] || string(res.Body) != want[1] {
 				t.Errorf("%s: %+v %.100q", event, res.ErrorType, res.Body)
 			}
 		}
 		for event, want := range map[string]string{"early": "before", "mid": "in the middle"} {
-			res := f.invoke(quote(event), func(inv *runtimeapi.Invocation) { inv.RequestID = "stream-" + event })
-			if e := parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorMessage != want || len(e.Trace) < 2 {
+			res := f.Call(runtimestest.Quote(event), runtimestest.ID("stream-"+event))
+			if e := runtimestest.Parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorMessage != want || len(e.Trace) < 2 {
 				t.Errorf("%s: %s", event, res.Body)
 			}
-			f.log(`"requestId":"stream-`+event+`"`, want)
+			f.WaitLog(`"requestId":"stream-`+event+`"`, want)
 		}
 		// What has ended stays as it is, as on AWS.
-		if res := f.invoke(`"sync"`); res.Status != runtimeapi.StatusOK || string(res.Body) != "x" {
+		if res := f.Call(`"sync"`); res.Status != runtimeapi.StatusOK || string(res.Body) != "x" {
 			t.Errorf("sync: %+v", res)
 		}
-		f.log("Streaming does not support non-async handlers.")
-		f.log("Streaming handlers ignore return values.")
-		if res := f.invoke(`"destroyed"`); res.ErrorType != "Runtime.TruncatedResponse" {
+		f.WaitLog("Streaming does not support non-async handlers.")
+		f.WaitLog("Streaming handlers ignore return values.")
+		if res := f.Call(`"destroyed"`); res.ErrorType != "Runtime.TruncatedResponse" {
 			t.Errorf("destroyed: %+v %s", res.ErrorType, res.Body)
 		}
-		f.idle(2)
+		f.WaitIdle(2)
 	})
 }
 
@@ -726,29 +683,29 @@ func TestSandboxAsOnAWS(t *testing.T) {
 import os from "node:os";
 export const handler = async () => [process.cwd(), process.env.AWS_EXECUTION_ENV, process.env.MINE, os.userInfo().username, process.execPath,
   process.env.NODE_PATH, process.env.LAMINA_VCPUS ?? null];
-`, options{slots: 1, env: map[string]string{"MINE": "1", "_HIDDEN": "x", "AWS_REGION": "other"}}).ready()
-	if f.proc.PID() > 0 {
-		f.want(`{}`, `["/var/task","AWS_Lambda_nodejs22.x","1","sbx_user1051","/var/lang/bin/node","/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",null]`)
+`, options{Slots: 1, Env: map[string]string{"MINE": "1", "_HIDDEN": "x", "AWS_REGION": "other"}}).WaitReady()
+	if f.Process.PID() > 0 {
+		f.Want(`{}`, `["/var/task","AWS_Lambda_nodejs22.x","1","sbx_user1051","/var/lang/bin/node","/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task",null]`)
 	}
 }
 
 // What a process leaves unfinished on its way out is not lost.
 func TestExitInOrdinaryFunction(t *testing.T) {
-	f := run(t, `export const handler = async () => { process.stdout.write("half a line"); process.exit(9); };`, options{}).ready()
+	f := run(t, `export const handler = async () => { process.stdout.write("half a line"); process.exit(9); };`, options{}).WaitReady()
 	answers := make(chan runtimeapi.Result, 1)
-	go func() { answers <- f.invoke(`{}`) }()
-	f.ended(9)
-	f.log("half a line")
-	f.Fail(f.proc.Exit().Fault())
+	go func() { answers <- f.Call(`{}`) }()
+	f.WantExit(9)
+	f.WaitLog("half a line")
+	f.Fail(f.Process.Exit().Fault())
 	<-answers
 }
 
 func TestSigtermEndsAll(t *testing.T) {
 	for _, slots := range []int{0, 4} {
-		f := run(t, "export const handler = async () => {};", options{slots: slots}).ready()
+		f := run(t, "export const handler = async () => {};", options{Slots: slots}).WaitReady()
 		begin := time.Now()
-		f.proc.Signal(syscall.SIGTERM)
-		f.ended(143)
+		f.Process.Signal(syscall.SIGTERM)
+		f.WantExit(143)
 		t.Logf("%d slots: ended after %v", slots, time.Since(begin))
 	}
 }
@@ -758,14 +715,14 @@ func TestFastStart(t *testing.T) {
 	var fs []*fn
 	begin := time.Now()
 	for range 3 {
-		fs = append(fs, run(t, "export const handler = async (e) => e;", options{slots: 64}))
+		fs = append(fs, run(t, "export const handler = async (e) => e;", options{Slots: 64}))
 	}
 	for _, f := range fs {
-		f.ready()
+		f.WaitReady()
 	}
 	first := time.Since(begin)
 	for _, f := range fs {
-		f.idle(64)
+		f.WaitIdle(64)
 	}
 	t.Logf("3 environments ready after %v, all 192 slots after %v", first, time.Since(begin))
 }
@@ -793,13 +750,13 @@ export const handler = () => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
   return threadId;
 };
-`, options{slots: slots}).ready().idle(slots)
+`, options{Slots: slots}).WaitReady().WaitIdle(slots)
 	var mu sync.Mutex
 	threads := map[string]int{}
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			res := f.invoke(`{}`)
+			res := f.Call(`{}`)
 			mu.Lock()
 			defer mu.Unlock()
 			threads[string(res.Body)]++
@@ -816,10 +773,10 @@ import { threadId } from "node:worker_threads";
 if (threadId === 1) process.exit(3);
 await new Promise((resolve) => setTimeout(resolve, 1000));
 export const handler = async () => threadId;
-`, options{slots: 4, env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}}).ready().idle(4)
-	if res := f.invoke(`{}`); res.Status != runtimeapi.StatusOK {
+`, options{Slots: 4, Env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "2"}}).WaitReady().WaitIdle(4)
+	if res := f.Call(`{}`); res.Status != runtimeapi.StatusOK {
 		t.Errorf("%+v", res)
 	}
-	f = run(t, `process.exit(3);`, options{slots: 4})
-	f.ended(1)
+	f = run(t, `process.exit(3);`, options{Slots: 4})
+	f.WantExit(1)
 }

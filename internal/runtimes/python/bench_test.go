@@ -1,17 +1,12 @@
 package python_test
 
 import (
-	"context"
-	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/lamina-dev/lamina/internal/runtimeapi"
+	"github.com/lamina-dev/lamina/internal/runtimes/runtimestest"
 )
 
 // BenchmarkBootstrap compares what one invocation costs the runtime's processes: the bootstrap
@@ -25,72 +20,20 @@ func BenchmarkBootstrap(b *testing.B) {
 	}
 }
 
-const perRound = 3200
+// loops are the bootstrap and the bare ones of testdata.
+var loops = []string{"bootstrap", "bare-http.py", "bare-socket.py"}
 
 func compareLoops(b *testing.B, clients int) {
-	const slots = 16
-	kinds := []string{"bootstrap", "bare-http.py", "bare-socket.py"}
-	fs := make([]*fn, len(kinds))
-	for i, kind := range kinds {
-		o := options{slots: slots}
+	const slots, perRound = 16, 3200
+	var all []runtimestest.Loop
+	for i, name := range loops {
+		o := options{Slots: slots}
 		if i > 0 {
-			o.instead, o.files = kind, map[string]string{kind: loop(b, kind)}
+			o.Instead, o.Packages = name, "testdata"
 		}
-		fs[i] = run(b, "def handler(event, context): return event", o).ready().idle(slots)
-		fs[i].many(clients, perRound)
+		all = append(all, runtimestest.Loop{Name: name, Env: run(b, "def handler(event, context): return event", o).WaitReady().WaitIdle(slots)})
 	}
-	cpu := make([]time.Duration, len(kinds))
-	rounds := 0
-	for b.Loop() {
-		for i, f := range fs {
-			cpu[i] += f.many(clients, perRound)
-		}
-		rounds++
-	}
-	for i, kind := range kinds {
-		b.ReportMetric(float64(cpu[i].Microseconds())/float64(rounds*perRound), kind+"-cpu-µs/invoke")
-	}
-	b.ReportMetric(float64(cpu[0])/float64(cpu[1]), "x-http")
-	b.ReportMetric(float64(cpu[0])/float64(cpu[2]), "x-socket")
-}
-
-func loop(b *testing.B, name string) string {
-	b.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		b.Fatal(err)
-	}
-	return string(text)
-}
-
-// many invokes n times by some clients and gives the CPU time that the function's processes used.
-func (f *fn) many(clients, n int) time.Duration {
-	f.t.Helper()
-	before := f.cpu()
-	body := []byte(`{"key": "value", "list": [1, 2, 3]}`)
-	var wg sync.WaitGroup
-	for c := range clients {
-		wg.Go(func() {
-			for i := range n / clients {
-				inv := &runtimeapi.Invocation{RequestID: "8f0f2c0a-5f0e-4c5e-9a53-" + strconv.Itoa(c*n+i), TraceID: "Root=1-2-3", Body: body}
-				if res, err := f.Invoke(context.Background(), inv); err != nil || string(res.Body) != string(body) {
-					f.t.Errorf("%v %s", err, res.Body)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return f.cpu() - before
-}
-
-func (f *fn) cpu() time.Duration {
-	f.t.Helper()
-	u, err := f.proc.Usage()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return u.CPU
+	runtimestest.CompareCost(b, perRound, clients, `{"key": "value", "list": [1, 2, 3]}`, all...)
 }
 
 // BenchmarkStart compares three environments of 16 workers with and without what the first
@@ -106,8 +49,8 @@ func BenchmarkStart(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			o := options{}
 			if name == "boto3" {
-				o.packages = os.Getenv("LAMINA_BENCH_PACKAGES")
-				if o.packages == "" {
+				o.Packages = os.Getenv("LAMINA_BENCH_PACKAGES")
+				if o.Packages == "" {
 					b.Skip("no LAMINA_BENCH_PACKAGES")
 				}
 			}
@@ -125,9 +68,9 @@ func compareStarts(b *testing.B, code string, o options) {
 	var with, without started
 	rounds := 0
 	for b.Loop() {
-		o.env = map[string]string{"LAMINA_NO_PRELOAD": "1"}
+		o.Env = map[string]string{"LAMINA_NO_PRELOAD": "1"}
 		without.add(startThree(b, code, o))
-		o.env = nil
+		o.Env = nil
 		with.add(startThree(b, code, o))
 		rounds++
 	}
@@ -152,52 +95,20 @@ func (s *started) add(o started) {
 
 func startThree(b *testing.B, code string, o options) (s started) {
 	b.Helper()
-	o.slots = 16
+	o.Slots = 16
 	var fs []*fn
 	begin := time.Now()
 	for range 3 {
 		fs = append(fs, run(b, code, o))
 	}
 	for _, f := range fs {
-		f.ready().idle(o.slots)
+		f.WaitReady().WaitIdle(o.Slots)
 	}
 	s.clock = time.Since(begin)
 	for _, f := range fs {
-		s.cpu += f.cpu()
-		s.pss += f.pss()
-		f.proc.Kill()
-		<-f.proc.Done()
+		s.cpu += f.CPU()
+		s.pss += f.PSS()
+		f.Kill()
 	}
 	return s
-}
-
-// pss gives the memory of an environment's processes, in MiB.
-func (f *fn) pss() (sum float64) {
-	f.t.Helper()
-	if f.proc.PID() <= 0 {
-		f.t.Skip("no PID")
-	}
-	for _, pid := range family(strconv.Itoa(f.proc.PID())) {
-		text, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
-		if err != nil {
-			continue // a kernel thread, or gone
-		}
-		for line := range strings.Lines(string(text)) {
-			var kb float64
-			if n, _ := fmt.Sscanf(line, "Pss: %f kB", &kb); n == 1 {
-				sum += kb / 1024
-			}
-		}
-	}
-	return sum
-}
-
-// family are a process and all its descendants.
-func family(pid string) []string {
-	pids := []string{pid}
-	children, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
-	for _, child := range strings.Fields(string(children)) {
-		pids = append(pids, family(child)...)
-	}
-	return pids
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/runtimes"
+	"github.com/lamina-dev/lamina/internal/runtimes/runtimestest"
 )
 
 func TestSlotsOverlapInProcessesOfTheirOwn(t *testing.T) {
@@ -26,8 +27,8 @@ def handler(event, context):
     count += 1
     time.sleep(0.3)
     return [event["token"], os.getpid(), count, context.aws_request_id]
-`, options{slots: slots}).ready().idle(slots)
-	t.Logf("%d workers poll after %v", slots, time.Since(f.start))
+`, options{Slots: slots}).WaitReady().WaitIdle(slots)
+	t.Logf("%d workers poll after %v", slots, time.Since(f.Started))
 	begin := time.Now()
 	var wg sync.WaitGroup
 	pids := make([]string, slots)
@@ -35,7 +36,7 @@ def handler(event, context):
 		wg.Go(func() {
 			token := fmt.Sprintf("token-%d", i)
 			var got []any
-			res := f.invoke(`{"token":"` + token + `"}`)
+			res := f.Call(`{"token":"` + token + `"}`)
 			if json.Unmarshal(res.Body, &got); len(got) != 4 || got[0] != token || got[2] != 1.0 {
 				t.Errorf("%s: %s", token, res.Body)
 				return
@@ -60,9 +61,9 @@ def handler(event, context):
     global n
     n += 1
     return {"n": n, "max": os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY"), "kind": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]}
-`, options{}).ready()
+`, options{}).WaitReady()
 	for i := 1; i <= 3; i++ {
-		f.want(`{}`, fmt.Sprintf(`{"n": %d, "max": null, "kind": "on-demand"}`, i))
+		f.Want(`{}`, fmt.Sprintf(`{"n": %d, "max": null, "kind": "on-demand"}`, i))
 	}
 }
 
@@ -80,18 +81,18 @@ def handler(event, context):
         "trace": os.environ.get("_X_AMZN_TRACE_ID"),
         "id": context.aws_request_id,
     }
-`, options{slots: 1}).ready()
+`, options{Slots: 1}).WaitReady()
 	names := `"names": ["f", "1", "2048", "/aws/lambda/f", "stream"]`
-	f.want(`{}`, `{`+names+`, "arn": "arn:x:1", "tenant": "t1", "client": [{"a": "ä"}, {"b": 1}, "app", null], "identity": ["i", "p"], "left": true, "trace": "Root=1-2", "id": "full"}`,
+	f.Want(`{}`, `{`+names+`, "arn": "arn:x:1", "tenant": "t1", "client": [{"a": "ä"}, {"b": 1}, "app", null], "identity": ["i", "p"], "left": true, "trace": "Root=1-2", "id": "full"}`,
 		func(inv *runtimeapi.Invocation) {
 			inv.RequestID, inv.FunctionARN, inv.TenantID, inv.TraceID = "full", "arn:x:1", "t1", "Root=1-2"
 			inv.ClientContext = `{"custom":{"a":"ä"},"env":{"b":1},"client":{"app_title":"app"}}`
 			inv.CognitoIdentity = `{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}`
 		})
-	f.want(`{}`, `{`+names+`, "arn": "arn:aws:lambda:us-east-1:000000000000:function:f", "tenant": null, "client": null, "identity": [null, null], "left": true, "trace": null, "id": "bare"}`,
-		func(inv *runtimeapi.Invocation) { inv.RequestID = "bare" })
-	res := f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.ClientContext = "{" })
-	if e := parse(t, res.Body); e.ErrorType != "Runtime.LambdaContextUnmarshalError" || !strings.HasPrefix(e.ErrorMessage, "Unable to parse Client Context JSON: ") {
+	f.Want(`{}`, `{`+names+`, "arn": "arn:aws:lambda:us-east-1:000000000000:function:f", "tenant": null, "client": null, "identity": [null, null], "left": true, "trace": null, "id": "bare"}`,
+		runtimestest.ID("bare"))
+	res := f.Call(`{}`, func(inv *runtimeapi.Invocation) { inv.ClientContext = "{" })
+	if e := runtimestest.Parse(t, res.Body); e.ErrorType != "Runtime.LambdaContextUnmarshalError" || !strings.HasPrefix(e.ErrorMessage, "Unable to parse Client Context JSON: ") {
 		t.Errorf("%s", res.Body)
 	}
 }
@@ -101,41 +102,36 @@ func TestResults(t *testing.T) {
 import asyncio, decimal, datetime
 def handler(event, context):
     return eval(event)
-`, options{slots: 1}).ready()
+`, options{Slots: 1}).WaitReady()
 	for event, want := range map[string]string{
 		`None`: `null`, `"ü"`: `"ü"`, `[1, 2.5, True]`: `[1, 2.5, true]`, `decimal.Decimal("0.12345678901234567890")`: `0.12345678901234567890`, `[decimal.Decimal(1), "x", decimal.Decimal("NaN")]`: `[1, "x", NaN]`, `float("nan")`: `NaN`,
 		`{"a": {"b": []}}`: `{"a": {"b": []}}`,
 	} {
-		f.want(quote(event), want)
+		f.Want(runtimestest.Quote(event), want)
 	}
-	if res := f.invoke(quote(`b"\x00\xff"`)); string(res.Body) != "\x00\xff" || res.ContentType != "application/unknown" {
+	if res := f.Call(runtimestest.Quote(`b"\x00\xff"`)); string(res.Body) != "\x00\xff" || res.ContentType != "application/unknown" {
 		t.Errorf("bytes: %q %s", res.Body, res.ContentType)
 	}
-	if res := f.invoke(quote(`1`)); res.ContentType != "application/json" {
+	if res := f.Call(runtimestest.Quote(`1`)); res.ContentType != "application/json" {
 		t.Errorf("content type %s", res.ContentType)
 	}
-	res := f.invoke(quote(`datetime.datetime.now()`))
-	if e := parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != "Runtime.MarshalError" ||
+	res := f.Call(runtimestest.Quote(`datetime.datetime.now()`))
+	if e := runtimestest.Parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != "Runtime.MarshalError" ||
 		e.ErrorMessage != "Unable to marshal response: Object of type datetime is not JSON serializable" {
 		t.Errorf("%s", res.Body)
 	}
 	for _, kind := range []string{"generator", "coroutine", "set"} {
-		res = f.invoke(quote(map[string]string{"generator": "(x for x in [])", "coroutine": "asyncio.sleep(0)", "set": "{1}"}[kind]))
-		if e := parse(t, res.Body); e.ErrorType != "Runtime.MarshalError" || e.ErrorMessage != "Unable to marshal response: Object of type "+kind+" is not JSON serializable" {
+		res = f.Call(runtimestest.Quote(map[string]string{"generator": "(x for x in [])", "coroutine": "asyncio.sleep(0)", "set": "{1}"}[kind]))
+		if e := runtimestest.Parse(t, res.Body); e.ErrorType != "Runtime.MarshalError" || e.ErrorMessage != "Unable to marshal response: Object of type "+kind+" is not JSON serializable" {
 			t.Errorf("%s", res.Body)
 		}
 	}
-	res = f.invoke(`{`)
-	if e := parse(t, res.Body); e.ErrorType != "Runtime.UnmarshalError" || !strings.HasPrefix(e.ErrorMessage, "Unable to unmarshal input: ") {
+	res = f.Call(`{`)
+	if e := runtimestest.Parse(t, res.Body); e.ErrorType != "Runtime.UnmarshalError" || !strings.HasPrefix(e.ErrorMessage, "Unable to unmarshal input: ") {
 		t.Errorf("%s", res.Body)
 	}
-	f.want(`"2+2"`, `4`, func(inv *runtimeapi.Invocation) { inv.ContentType = "application/json" })
-	f.want(`3*3`, `9`, func(inv *runtimeapi.Invocation) { inv.ContentType = "text/plain" }) // eval takes the raw bytes
-}
-
-func quote(s string) string {
-	b, _ := json.Marshal(s)
-	return string(b)
+	f.Want(`"2+2"`, `4`, func(inv *runtimeapi.Invocation) { inv.ContentType = "application/json" })
+	f.Want(`3*3`, `9`, func(inv *runtimeapi.Invocation) { inv.ContentType = "text/plain" }) // eval takes the raw bytes
 }
 
 func TestBodies(t *testing.T) {
@@ -144,15 +140,15 @@ def handler(event, context):
     if isinstance(event, int):
         return "x" * event
     return len(event)
-`, options{slots: 1}).ready()
-	f.want(`"`+strings.Repeat("y", 6<<20)+`"`, strconv.Itoa(6<<20))
-	if res := f.invoke(`6000000`); len(res.Body) != 6000002 {
+`, options{Slots: 1}).WaitReady()
+	f.Want(`"`+strings.Repeat("y", 6<<20)+`"`, strconv.Itoa(6<<20))
+	if res := f.Call(`6000000`); len(res.Body) != 6000002 {
 		t.Errorf("%d bytes", len(res.Body))
 	}
-	if res := f.invoke(`7000000`); res.ErrorType != "Function.ResponseSizeTooLarge" {
+	if res := f.Call(`7000000`); res.ErrorType != "Function.ResponseSizeTooLarge" {
 		t.Errorf("%s: %.200s", res.ErrorType, res.Body)
 	}
-	f.want(`"after"`, `5`)
+	f.Want(`"after"`, `5`)
 }
 
 func TestHandlerError(t *testing.T) {
@@ -161,16 +157,16 @@ def handler(event, context):
     deeper(event)
 def deeper(event):
     raise ValueError("bad: " + event)
-`, options{slots: 2}).ready()
-	res := f.invoke(`"x"`, func(inv *runtimeapi.Invocation) { inv.RequestID = "err-1" })
-	e := parse(t, res.Body)
+`, options{Slots: 2}).WaitReady()
+	res := f.Call(`"x"`, runtimestest.ID("err-1"))
+	e := runtimestest.Parse(t, res.Body)
 	if res.Status != runtimeapi.StatusFunctionError || res.ErrorType != "Runtime.Unknown" || e.ErrorType != "ValueError" || e.ErrorMessage != "bad: x" || e.RequestID != "err-1" {
 		t.Errorf("%+v %s", res.ErrorType, res.Body)
 	}
 	if len(e.StackTrace) != 2 || !strings.Contains(e.StackTrace[0], `app.py", line 3, in handler`) || !strings.Contains(e.StackTrace[1], "raise ValueError") {
 		t.Errorf("stack trace %q", e.StackTrace)
 	}
-	f.log(`"log_level": "ERROR"`, `"errorType": "ValueError"`, `"requestId": "err-1"`)
+	f.WaitLog(`"log_level": "ERROR"`, `"errorType": "ValueError"`, `"requestId": "err-1"`)
 }
 
 func TestInitErrors(t *testing.T) {
@@ -188,37 +184,19 @@ func TestInitErrors(t *testing.T) {
 	} {
 		for _, slots := range []int{0, 4} {
 			t.Run(fmt.Sprintf("%s/%d", tt.name, slots), func(t *testing.T) {
-				f := run(t, tt.code, options{slots: slots, handler: tt.handler})
-				select {
-				case <-f.InitFailed():
-				case <-time.After(20 * time.Second):
-					t.Fatal("no init error")
+				f := run(t, tt.code, options{Slots: slots, Handler: tt.handler})
+				if e := f.WantInitError(tt.kind); !strings.HasPrefix(e.ErrorMessage, tt.message) {
+					t.Errorf("%+v", e)
 				}
-				ie := f.InitError()
-				e := parse(t, ie.Body)
-				if e.ErrorType != tt.kind || !strings.HasPrefix(e.ErrorMessage, tt.message) {
-					t.Errorf("%s", ie.Body)
-				}
-				if strings.HasPrefix(tt.kind, "Runtime.") && ie.Type != tt.kind {
-					t.Errorf("type %s", ie.Type)
-				}
-				select {
-				case <-f.proc.Done():
-				case <-time.After(20 * time.Second):
-					t.Fatal("the first process did not end")
-				}
-				if exit := f.proc.Exit(); exit.Code != 1 {
-					t.Errorf("%v", exit)
-				}
+				f.WantExit(1)
 			})
 		}
 	}
 }
 
 func TestExitDuringInit(t *testing.T) {
-	f := run(t, "import os; os._exit(3)", options{slots: 4})
-	<-f.proc.Done()
-	if exit := f.proc.Exit(); exit.Code == 0 {
+	f := run(t, "import os; os._exit(3)", options{Slots: 4})
+	if exit := f.WaitExit(); exit.Code == 0 {
 		t.Errorf("%v", exit)
 	}
 }
@@ -234,29 +212,24 @@ def handler(event, context):
     if event == "segfault": ctypes.string_at(0)
     if event == "slow": time.sleep(1.5)
     return os.getpid()
-`, options{slots: 3}).ready().idle(3)
+`, options{Slots: 3}).WaitReady().WaitIdle(3)
 	slow := make(chan runtimeapi.Result, 1)
-	go func() { slow <- f.invoke(`"slow"`) }()
+	go func() { slow <- f.Call(`"slow"`) }()
 	for event, how := range map[string]string{
 		"exit": "exited with error: exit status 7", "sys.exit": "exited with error: exit status 8", "end": "exited without providing a reason",
 		"kill": "exited with error: signal: killed", "segfault": "exited with error: signal: segmentation fault",
 	} {
 		id := "dead-" + event
-		begin := time.Now()
-		res := f.invoke(quote(event), func(inv *runtimeapi.Invocation) { inv.RequestID = id })
-		want := fmt.Sprintf("RequestId: %s Error: Runtime %s", id, how)
-		if e := parse(t, res.Body); res.ErrorType != "Runtime.ExitError" || e.ErrorMessage != want || e.ErrorType != "Runtime.ExitError" {
-			t.Errorf("%s: %s %s", event, res.ErrorType, res.Body)
-		}
-		t.Logf("%s: reported after %v", event, time.Since(begin))
-		f.log(`"errorMessage": "` + want + `"`)
+		res := f.WantCrash(runtimestest.Quote(event), id, how)
+		t.Logf("%s: reported after %v", event, res.Duration)
+		f.WaitLog(`"errorMessage": "RequestId: ` + id + ` Error: Runtime ` + how + `"`)
 	}
 	if res := <-slow; res.Status != runtimeapi.StatusOK {
 		t.Errorf("another worker's invocation: %s", res.Body)
 	}
-	f.idle(3)
+	f.WaitIdle(3)
 	for range 9 {
-		if res := f.invoke(`""`); res.Status != runtimeapi.StatusOK {
+		if res := f.Call(`""`); res.Status != runtimeapi.StatusOK {
 			t.Errorf("%s", res.Body)
 		}
 	}
@@ -273,17 +246,13 @@ def handler(event, context):
         open("/tmp/broken", "w").close()
         os._exit(1)
     return "well"
-`, options{slots: 2}).ready().idle(2)
-	f.invoke(`"break"`)
-	f.want(`""`, `"well"`)
-	f.log("RuntimeError", "no more")
-	f.want(`""`, `"well"`)
-	select {
-	case <-f.proc.Done():
-	case <-time.After(30 * time.Second):
-		t.Fatal("the environment goes on")
-	}
-	f.log("A worker failed its init 5 times in a row and the environment ends; the last time: RuntimeError: no more")
+`, options{Slots: 2}).WaitReady().WaitIdle(2)
+	f.Call(`"break"`)
+	f.Want(`""`, `"well"`)
+	f.WaitLog("RuntimeError", "no more")
+	f.Want(`""`, `"well"`)
+	f.WaitExit()
+	f.WaitLog("A worker failed its init 5 times in a row and the environment ends; the last time: RuntimeError: no more")
 }
 
 func TestTimeoutLeavesOthersAlone(t *testing.T) {
@@ -292,18 +261,18 @@ import time
 def handler(event, context):
     time.sleep(event)
     return "slept"
-`, options{slots: 2, late: runtimeapi.LateGone}).ready().idle(2)
-	res := f.invoke(`0.6`, func(inv *runtimeapi.Invocation) { inv.Timeout = 100 * time.Millisecond })
+`, options{Slots: 2, Late: runtimeapi.LateGone}).WaitReady().WaitIdle(2)
+	res := f.Call(`0.6`, func(inv *runtimeapi.Invocation) { inv.Timeout = 100 * time.Millisecond })
 	if res.Status != runtimeapi.StatusTimeout {
 		t.Errorf("%+v", res)
 	}
 	if n := f.Idle(); n != 1 {
 		t.Errorf("%d workers are free while one still runs what timed out", n)
 	}
-	f.want(`0`, `"slept"`)
-	f.log("InvokeTimeout", "answered 410")
-	f.idle(2)
-	f.want(`0`, `"slept"`)
+	f.Want(`0`, `"slept"`)
+	f.WaitLog("InvokeTimeout", "answered 410")
+	f.WaitIdle(2)
+	f.Want(`0`, `"slept"`)
 }
 
 func TestJSONLogs(t *testing.T) {
@@ -323,11 +292,11 @@ def handler(event, context):
     context.log("by context\n")
     print("y" * 100000)
     print("no", "newline", end="")
-`, options{slots: 2}).ready()
-	f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID, inv.TenantID = "log-1", "ten" })
-	f.log(`"during init"`)
+`, options{Slots: 2}).WaitReady()
+	f.Call(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID, inv.TenantID = "log-1", "ten" })
+	f.WaitLog(`"during init"`)
 	var line map[string]any
-	if err := json.Unmarshal([]byte(f.log(`hello world`)), &line); err != nil {
+	if err := json.Unmarshal([]byte(f.WaitLog(`hello world`)), &line); err != nil {
 		t.Fatal(err)
 	}
 	stamp, _ := line["timestamp"].(string)
@@ -339,13 +308,11 @@ def handler(event, context):
 	if fmt.Sprint(line) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", line, want)
 	}
-	f.log(`"errorType": "ZeroDivisionError"`, `"errorMessage": "division by zero"`, `"stackTrace": [`, `"location": "/var/task/app.py:handler:`)
+	f.WaitLog(`"errorType": "ZeroDivisionError"`, `"errorMessage": "division by zero"`, `"stackTrace": [`, `"location": "/var/task/app.py:handler:`)
 	for _, whole := range []string{"plain line", "no newline", "to stderr", "by context", strings.Repeat("y", 100000)} {
-		f.log(`"level": "INFO", "message": "` + whole + `", "requestId": "log-1", "tenantId": "ten"}`)
+		f.WaitLog(`"level": "INFO", "message": "` + whole + `", "requestId": "log-1", "tenantId": "ten"}`)
 	}
-	if slices.ContainsFunc(f.said(), func(s string) bool { return strings.Contains(s, "not shown") }) {
-		t.Error("DEBUG shown at level INFO")
-	}
+	f.WantNoLog("not shown") // DEBUG
 }
 
 func TestLongLinesOfWorkersDoNotMix(t *testing.T) {
@@ -354,15 +321,13 @@ func TestLongLinesOfWorkersDoNotMix(t *testing.T) {
 def handler(event, context):
     for i in range(20):
         print(event * 20000)
-`, options{slots: slots}).ready().idle(slots)
+`, options{Slots: slots}).WaitReady().WaitIdle(slots)
 	var wg sync.WaitGroup
 	for i := range slots {
-		wg.Go(func() { f.invoke(fmt.Sprintf(`"%c"`, 'a'+i)) })
+		wg.Go(func() { f.Call(fmt.Sprintf(`"%c"`, 'a'+i)) })
 	}
 	wg.Wait()
-	for end := time.Now().Add(10 * time.Second); len(f.said()) < slots*20 && time.Now().Before(end); time.Sleep(time.Millisecond) {
-	}
-	for _, line := range f.said() {
+	for _, line := range f.WaitLines(slots*20, func(string) bool { return true }) {
 		var event struct{ Message string }
 		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Message != strings.Repeat(event.Message[:1], 20000) {
 			t.Fatalf("mixed line of %d bytes: %v", len(line), err)
@@ -380,29 +345,19 @@ def handler(event, context):
         threading.Timer(0.03, os.kill, (os.getpid(), signal.SIGKILL)).start()
         while True: print("a" * 200000)
     for i in range(event): print("b" * 5000)
-`, options{slots: 3}).ready().idle(3)
+`, options{Slots: 3}).WaitReady().WaitIdle(3)
 	var wg sync.WaitGroup
-	wg.Go(func() { f.invoke(`"die"`) })
-	wg.Go(func() { f.want(strconv.Itoa(lines), `null`) })
+	wg.Go(func() { f.Call(`"die"`) })
+	wg.Go(func() { f.Want(strconv.Itoa(lines), `null`) })
 	wg.Wait()
-	f.want(strconv.Itoa(lines), `null`)
-	if line := f.log("Runtime exited with error: signal: killed"); !json.Valid([]byte(line)) {
+	f.Want(strconv.Itoa(lines), `null`)
+	if line := f.WaitLog("Runtime exited with error: signal: killed"); !json.Valid([]byte(line)) {
 		t.Errorf("the next line is not one of its own: %.80q… of %d bytes", line, len(line))
 	}
-	whole := func() (n int) {
-		for _, line := range f.said() {
-			var event struct{ Message string }
-			if json.Unmarshal([]byte(line), &event) == nil && event.Message == strings.Repeat("b", 5000) {
-				n++
-			}
-		}
-		return n
-	}
-	for end := time.Now().Add(10 * time.Second); whole() < 2*lines; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d of %d lines are whole", whole(), 2*lines)
-		}
-	}
+	f.WaitLines(2*lines, func(line string) bool {
+		var event struct{ Message string }
+		return json.Unmarshal([]byte(line), &event) == nil && event.Message == strings.Repeat("b", 5000)
+	})
 }
 
 func TestTextLogs(t *testing.T) {
@@ -411,12 +366,12 @@ import logging
 def handler(event, context):
     logging.warning("careful")
     raise ValueError("broke")
-`, options{text: true}).ready()
-	f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID = "text-1" })
-	if line := f.log("careful"); !strings.HasPrefix(line, "[WARNING]\t") || !strings.HasSuffix(line, "Z\ttext-1\tcareful") {
+`, options{Text: true}).WaitReady()
+	f.Call(`{}`, runtimestest.ID("text-1"))
+	if line := f.WaitLog("careful"); !strings.HasPrefix(line, "[WARNING]\t") || !strings.HasSuffix(line, "Z\ttext-1\tcareful") {
 		t.Errorf("%q", line)
 	}
-	if line := f.log("broke"); !strings.HasPrefix(line, "[ERROR] ValueError: broke\rTraceback (most recent call last):\r\u00a0\u00a0File ") {
+	if line := f.WaitLog("broke"); !strings.HasPrefix(line, "[ERROR] ValueError: broke\rTraceback (most recent call last):\r\u00a0\u00a0File ") {
 		t.Errorf("%q", line)
 	}
 }
@@ -435,24 +390,24 @@ def handler(event, context):
     print('{"own": "' + n + '"}')
     threading.Thread(target=print, args=("thread of", n)).start()
     sys.stdout.write("z" * 300000)
-`, options{slots: 2}).ready()
+`, options{Slots: 2}).WaitReady()
 	var ids []string
 	for i := range 20 {
 		ids = append(ids, fmt.Sprintf("raw-%02d", i))
-		f.invoke(`{}`, func(inv *runtimeapi.Invocation) { inv.RequestID = ids[i] })
+		f.Call(`{}`, runtimestest.ID(ids[i]))
 	}
-	f.log(`"message": "at import", "requestId": ""}`)
-	f.log(`"message": "raw at import", "requestId": ""}`)
+	f.WaitLog(`"message": "at import", "requestId": ""}`)
+	f.WaitLog(`"message": "raw at import", "requestId": ""}`)
 	for _, id := range ids {
 		for _, what := range []string{"raw", "text", "thread"} {
-			f.log(`"message": "` + what + ` of ` + id + `", "requestId": "` + id + `"}`)
+			f.WaitLog(`"message": "` + what + ` of ` + id + `", "requestId": "` + id + `"}`)
 		}
-		f.log(`"message": "open of ` + id + `child of ` + id + `", "requestId": "` + id + `"}`)
-		if want := `{"own": "` + id + `"}`; !slices.Contains(f.said(), want) {
+		f.WaitLog(`"message": "open of ` + id + `child of ` + id + `", "requestId": "` + id + `"}`)
+		if want := `{"own": "` + id + `"}`; !slices.Contains(f.Logs(), want) {
 			t.Errorf("no line %s", want)
 		}
 	}
-	f.log(`"`+strings.Repeat("z", 240<<10)+`"`, `"requestId": "raw-19"`)
+	f.WaitLog(`"`+strings.Repeat("z", 240<<10)+`"`, `"requestId": "raw-19"`)
 }
 
 // Neither the gate, nor other workers' pipes, nor a connection of another process.
@@ -466,14 +421,14 @@ def handler(event, context):
     return [count, threading.active_count(), random.random()]
 `
 	ask := func(f *fn) (answer [3]float64) {
-		res := f.invoke(`{}`)
+		res := f.Call(`{}`)
 		if err := json.Unmarshal(res.Body, &answer); err != nil {
 			t.Errorf("%v %s", err, res.Body)
 		}
 		return answer
 	}
-	alone := ask(run(t, code, options{}).ready())
-	f := run(t, code, options{slots: slots}).ready()
+	alone := ask(run(t, code, options{}).WaitReady())
+	f := run(t, code, options{Slots: slots}).WaitReady()
 	var wg sync.WaitGroup
 	answers := make([][3]float64, slots)
 	for i := range slots {
@@ -505,11 +460,11 @@ def handler(event, context):
     pids = open("/tmp/inits").read().split()
     loaders = {type(m.__loader__).__module__ for m in (sys.modules[__name__], deep, one, two)}
     return [len(pids), len(set(pids)), str(os.getppid()) in pids, sorted(loaders), queue.MINE, deep.x]
-`, options{slots: 4, files: map[string]string{
+`, options{Slots: 4, Files: map[string]string{
 		"pack/__init__.py": "", "pack/one.py": "from . import deep", "pack/two.py": "import pack.one", "pack/deep.py": "x = 5",
 		"queue.py": "MINE = True", // in the place of the standard library's
-	}}).ready()
-	f.want(`{}`, `[4, 4, false, ["laminaruntime.preload"], true, 5]`)
+	}}).WaitReady()
+	f.Want(`{}`, `[4, 4, false, ["laminaruntime.preload"], true, 5]`)
 }
 
 // The environment is ready with all its workers, not with the first: a burst finds them all.
@@ -526,10 +481,10 @@ def handler(event, context):
     n = len([f for f in os.listdir("/tmp") if f.startswith("in-")])
     time.sleep(0.2)
     return n
-`, options{slots: slots}).ready()
+`, options{Slots: slots}).WaitReady()
 	var wg sync.WaitGroup
 	for range slots {
-		wg.Go(func() { f.want(`{}`, strconv.Itoa(slots)) })
+		wg.Go(func() { f.Want(`{}`, strconv.Itoa(slots)) })
 	}
 	wg.Wait()
 }
@@ -549,19 +504,19 @@ def handler(event, context):
     if event == "exit": sys.exit(3)
     if event == "raise": raise KeyError("k")
     return ["python%d.%d" % sys.version_info[:2], os.environ["AWS_EXECUTION_ENV"][11:], "ü", decimal.Decimal("0.10")]
-`, options{slots: 3, runtime: version}).ready().idle(3)
+`, options{Slots: 3, Runtime: version}).WaitReady().WaitIdle(3)
 			umlaut := "ü"
 			if version == "python3.11" {
 				umlaut = `\u00fc`
 			}
-			f.want(`{}`, `["`+version+`", "`+version+`", "`+umlaut+`", 0.10]`)
+			f.Want(`{}`, `["`+version+`", "`+version+`", "`+umlaut+`", 0.10]`)
 			for event, kind := range map[string]string{"exit": "Runtime.ExitError", "raise": "KeyError"} {
-				if e := parse(t, f.invoke(quote(event)).Body); e.ErrorType != kind {
+				if e := runtimestest.Parse(t, f.Call(runtimestest.Quote(event)).Body); e.ErrorType != kind {
 					t.Errorf("%s: %+v", event, e)
 				}
 			}
-			f.log(`"message": "logged", "logger": "root", "requestId": "req-`)
-			f.log(`"message": "said", "requestId": "req-`)
+			f.WaitLog(`"message": "logged", "logger": "root", "requestId": "req-`)
+			f.WaitLog(`"message": "said", "requestId": "req-`)
 		})
 	}
 }
@@ -571,9 +526,9 @@ func TestSandboxAsOnAWS(t *testing.T) {
 import os, sys, pwd
 def handler(event, context):
     return [os.getcwd(), sys.path[0], os.environ["AWS_EXECUTION_ENV"], os.environ["MINE"], pwd.getpwuid(os.getuid()).pw_name, sys.prefix]
-`, options{slots: 1, env: map[string]string{"MINE": "1", "_HIDDEN": "x", "AWS_REGION": "other"}}).ready()
-	if f.proc.PID() > 0 {
-		f.want(`{}`, `["/var/task", "/var/task", "AWS_Lambda_python3.13", "1", "sbx_user1051", "/var/lang"]`)
+`, options{Slots: 1, Env: map[string]string{"MINE": "1", "_HIDDEN": "x", "AWS_REGION": "other"}}).WaitReady()
+	if f.Process.PID() > 0 {
+		f.Want(`{}`, `["/var/task", "/var/task", "AWS_Lambda_python3.13", "1", "sbx_user1051", "/var/lang"]`)
 	}
 }
 
@@ -583,18 +538,18 @@ func TestLibraries(t *testing.T) {
 import ssl, sqlite3, ctypes, hashlib, zlib, decimal, asyncio, concurrent.futures, multiprocessing, subprocess, urllib.request, socket
 def handler(event, context):
     return [bool(ssl.create_default_context().get_ca_certs()) or True, socket.gethostbyname("localhost"), subprocess.run(["echo", "hi"], capture_output=True).stdout.decode()]
-`, options{slots: 2}).ready()
-	f.want(`{}`, `[true, "127.0.0.1", "hi\n"]`)
+`, options{Slots: 2}).WaitReady()
+	f.Want(`{}`, `[true, "127.0.0.1", "hi\n"]`)
 }
 
 func TestSigtermEndsAll(t *testing.T) {
 	for _, slots := range []int{0, 4} {
-		f := run(t, "def handler(e, c): pass", options{slots: slots}).ready()
-		f.proc.Signal(os.Interrupt)
+		f := run(t, "def handler(e, c): pass", options{Slots: slots}).WaitReady()
+		f.Process.Signal(os.Interrupt)
 		begin := time.Now()
-		f.proc.Signal(syscall.SIGTERM)
+		f.Process.Signal(syscall.SIGTERM)
 		select {
-		case <-f.proc.Done():
+		case <-f.Process.Done():
 		case <-time.After(5 * time.Second):
 			t.Fatalf("%d slots: alive 5 s after SIGTERM", slots)
 		}
@@ -607,14 +562,14 @@ func TestFastStart(t *testing.T) {
 	var fs []*fn
 	begin := time.Now()
 	for range 3 {
-		fs = append(fs, run(t, "def handler(e, c): return e", options{slots: 16}))
+		fs = append(fs, run(t, "def handler(e, c): return e", options{Slots: 16}))
 	}
 	for _, f := range fs {
-		f.ready()
+		f.WaitReady()
 	}
 	first := time.Since(begin)
 	for _, f := range fs {
-		f.idle(16)
+		f.WaitIdle(16)
 	}
 	t.Logf("3 environments ready after %v, all 48 workers after %v", first, time.Since(begin))
 }
