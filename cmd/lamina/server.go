@@ -49,6 +49,7 @@ type serverConfig struct {
 	settings driver.Settings
 	orphan   time.Duration
 	age      time.Duration // at which an instance is replaced
+	logLimit int64         // bytes a log group keeps; 0: no limit
 	log      *slog.Logger
 }
 
@@ -112,7 +113,7 @@ func (s *server) open(ctx context.Context) (err error) {
 	if s.packages, err = blobs.Open(f.packages()); err != nil {
 		return err
 	}
-	if s.events, err = telemetry.Open(f.telemetry(), telemetry.Options{}); err != nil {
+	if s.events, err = telemetry.Open(f.telemetry(), telemetry.Options{GroupBytes: s.cfg.logLimit}); err != nil {
 		return err
 	}
 	if s.metrics, err = metric.Open(f.metrics(), metric.Options{Logger: s.cfg.log}); err != nil {

@@ -19,6 +19,7 @@ const (
 	maxPending   = 4 << 20 // bytes of one environment
 	maxBatch     = 1 << 20 // bytes of one frame
 	eventBytes   = 64      // what an event takes besides its text
+	floodBytes   = 8 << 20 // what an environment may write each second, after a burst of maxPending
 	flushTimeout = time.Second
 )
 
@@ -143,6 +144,7 @@ type logBuffer struct {
 	events  []logEntry
 	bytes   int
 	lost    int // dropped since the last batch
+	flood   flood
 	closed  bool
 	memory  int64           // the most bytes resident at any look
 	tail    *logTail        // of the running invocation, when somebody wants it
@@ -170,6 +172,25 @@ func (b *logBuffer) line(p []byte) {
 	b.add(logEntry{at: time.Now().UnixMilli(), line: string(p)}, len(p)+eventBytes)
 }
 
+// flood bounds what one environment's output may cost the agent, the server and
+// its disk: a bucket that fills at floodBytes a second.
+type flood struct {
+	level int   // bytes taken from the bucket
+	at    int64 // Unix milliseconds of the last look
+}
+
+func (f *flood) admits(at int64, size int) bool {
+	if passed := at - f.at; passed > 0 {
+		f.level = max(0, f.level-int(min(passed, 1000)*floodBytes/1000))
+		f.at = at
+	}
+	if f.level+size > maxPending {
+		return false
+	}
+	f.level += size
+	return true
+}
+
 func (b *logBuffer) add(e logEntry, size int) {
 	b.mu.Lock()
 	if b.tail != nil {
@@ -178,10 +199,11 @@ func (b *logBuffer) add(e logEntry, size int) {
 		}
 	}
 	first := len(b.events) == 0
-	if b.bytes+size > maxPending {
+	if b.bytes+size > maxPending || e.rec == nil && !b.flood.admits(e.at, size) {
 		b.lost++
 		b.mu.Unlock()
 		b.s.dropped.Add(1)
+		poke(b.s.some)
 		return
 	}
 	b.events = append(b.events, e)

@@ -65,3 +65,34 @@ func TestTailKeepsTheLastBytes(t *testing.T) {
 		t.Errorf("the tail holds %d bytes", cap(tail.b))
 	}
 }
+
+// TestFlood: what a flooding environment gets through is bounded, and a quiet second makes it whole again.
+func TestFlood(t *testing.T) {
+	var f flood
+	const line = 1 << 10
+	through := func(from, to int64) (n int) { // 1 GiB a second
+		for at := from; at < to; at++ {
+			for range 1 << 20 / 1000 {
+				if f.admits(at, line) {
+					n += line
+				}
+			}
+		}
+		return n
+	}
+	const start = 1_800_000_000_000
+	if n := through(start, start+1000); n > maxPending+floodBytes || n < floodBytes {
+		t.Errorf("%d bytes in the first second", n)
+	}
+	if n := through(start+1000, start+2000); n > floodBytes+line || n < floodBytes-line {
+		t.Errorf("%d bytes in the second", n)
+	}
+	if !f.admits(start+2001, line) || !f.admits(start+1, line) {
+		t.Error("a line a moment later, or by a clock that went back, is refused")
+	}
+	for n := range maxPending / line {
+		if !f.admits(start+5000, line) {
+			t.Fatalf("line %d of a burst after a rest is refused", n)
+		}
+	}
+}

@@ -314,12 +314,18 @@ func (l *Logs) sweepGroup(g *group) error {
 				continue
 			}
 		}
-		g.forget(s)
-		if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("removing an expired log segment: %w", err))
-		}
+		errs = append(errs, l.remove(g, s))
 	}
 	return errors.Join(errs...)
+}
+
+// remove takes a segment out of the index and its file away.
+func (l *Logs) remove(g *group, s *segment) error {
+	g.forget(s)
+	if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("removing a log segment: %w", err)
+	}
+	return nil
 }
 
 // removable says whether every event of s has expired and no deletion that s
@@ -329,14 +335,19 @@ func (g *group) removable(s *segment, cutoff int64) bool {
 	if any && last >= cutoff || !any && g.isLast(s) {
 		return false
 	}
+	return !g.hides(s)
+}
+
+// hides says whether a deletion that s records hides events elsewhere.
+func (g *group) hides(s *segment) bool {
 	for _, id := range s.tombs {
 		for _, o := range g.segments {
 			if o != s && o.streams[id] != nil {
-				return false
+				return true
 			}
 		}
 	}
-	return true
+	return false
 }
 
 func (g *group) isLast(s *segment) bool { return s == g.segments[len(g.segments)-1] }

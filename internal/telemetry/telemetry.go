@@ -35,6 +35,7 @@ type Options struct {
 	Now          lamina.Clock  // default time.Now
 	Logger       *slog.Logger  // default slog.Default
 	SegmentBytes int64         // a segment ends when it is this long; default 16 MiB
+	GroupBytes   int64         // above it a group loses its oldest segments (chosen: AWS keeps and bills all); 0: no bound
 	QueueEvents  int           // requests that wait for the owner; default 8192
 	QueueBytes   int64         // message bytes that wait for the owner; default 64 MiB
 	SweepEvery   time.Duration // how often expired segments are looked for; default 1 h

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -226,6 +227,42 @@ func TestDeletedStreamAndGroupStartEmpty(t *testing.T) {
 	if got := l.all(t, Filter{}); len(got) != 1 {
 		t.Errorf("a new group of the old name: %q", got)
 	}
+}
+
+// TestGroupBytes: a flooded group keeps its newest events within the bound, also over a restart.
+func TestGroupBytes(t *testing.T) {
+	const segment, bound = 2 << 10, 16 << 10
+	dir := t.TempDir()
+	l := start(t, dir, Options{SegmentBytes: segment, GroupBytes: bound})
+	l.append(t, "deleted", lines(1, 10)...)
+	if err := l.DeleteStream(t.Context(), groupF, "deleted"); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 300 {
+		l.append(t, "a", lines(epoch.UnixMilli()+int64(n*10), 10)...)
+	}
+	check := func() {
+		t.Helper()
+		var size int64
+		for _, name := range segments(t, dir) {
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			size += info.Size()
+		}
+		if size > bound+segment || size < bound/2 {
+			t.Errorf("%d bytes on disk, the bound is %d", size, bound)
+		}
+		page, err := l.Query(t.Context(), groupF, Filter{Descending: true, Limit: 1})
+		if err != nil || len(page.Events) != 1 || page.Events[0].Position.Seq != 3010 {
+			t.Errorf("the newest event is gone: %+v, %v", page.Events, err)
+		}
+	}
+	check()
+	l.stop()
+	l = start(t, dir, Options{SegmentBytes: segment, GroupBytes: bound})
+	check()
 }
 
 func TestRetention(t *testing.T) {

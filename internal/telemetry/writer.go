@@ -23,6 +23,8 @@ type writer struct {
 	seq   uint64            // number of the next event to encode
 	used  time.Time
 	young bool // the file's name may not be on disk yet
+
+	overfull bool // the group has lost events to its bound since the start
 }
 
 // messageLimit is AWS's bound for one event; longer messages are cut.
@@ -187,6 +189,34 @@ func (l *Logs) startSegment(g *group) error {
 	g.begin(f)
 	g.young = true
 	l.open.add(g)
+	return l.makeRoom(g)
+}
+
+// makeRoom removes the oldest segments of a group that is over its bound.
+func (l *Logs) makeRoom(g *group) error {
+	if l.opts.GroupBytes <= 0 {
+		return nil
+	}
+	total := l.opts.SegmentBytes // what the new one may grow to
+	for _, s := range g.segments {
+		total += s.size
+	}
+	for _, s := range slices.Clone(g.segments) {
+		if total <= l.opts.GroupBytes || g.isLast(s) {
+			return nil
+		}
+		if g.hides(s) {
+			continue
+		}
+		if !g.overfull {
+			g.overfull = true
+			l.opts.Logger.Warn("a log group is full: its oldest events go, and will from now on", "group", g.key.Name, "bytes", l.opts.GroupBytes)
+		}
+		total -= s.size
+		if err := l.remove(g, s); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -99,6 +99,19 @@ func (b *builder) proc() error {
 	if err != nil {
 		return fmt.Errorf("mounting /proc: %w", err)
 	}
+	// Who is root outside of a user namespace owns the kernel's settings in it too.
+	for _, name := range []string{"sys", "sysrq-trigger", "irq", "bus", "fs"} {
+		path := b.at("proc/" + name)
+		if _, err := os.Stat(path); err != nil {
+			continue // not with this kernel
+		}
+		if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("binding /proc/%s: %w", name, err)
+		}
+		if err := remountReadOnly(path); err != nil {
+			return fmt.Errorf("making /proc/%s read-only: %w", name, err)
+		}
+	}
 	return nil
 }
 

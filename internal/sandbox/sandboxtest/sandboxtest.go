@@ -42,13 +42,14 @@ func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 		"ExitCodes": s.exitCodes, "Signal": s.signal, "KillTree": s.killTree, "ExitKillsTree": s.exitKillsTree,
 		"StartFaults": s.startFaults, "Memory": s.memory, "Usage": s.usage, "Pids": s.pids, "Listen": s.listen,
 		"NothingLeft": s.nothingLeft, "Many": s.many,
-		"Names": s.names, "Namespaces": s.namespaces, "System calls": s.systemCalls, "Network": s.network, "CPU": s.cpu,
+		"Names": s.names, "Namespaces": s.namespaces, "System calls": s.systemCalls, "Privileges": s.privileges, "Network": s.network, "CPU": s.cpu,
 	}
 	for name, has := range map[string]bool{
 		"Files":        s.isolated["files"],
 		"Names":        s.isolated["files"],
 		"Namespaces":   s.isolated["processes"],
 		"System calls": s.isolated["system calls"],
+		"Privileges":   s.isolated["user"],
 		"Network":      s.isolated["network"],
 		"CPU":          s.isolated["cpu"] && cgroup != "",
 		"Memory":       s.isolated["memory"] && cgroup != "",
@@ -424,6 +425,20 @@ func (s *suite) namespaces(t *testing.T) {
 func (s *suite) systemCalls(t *testing.T) {
 	for _, line := range s.output(t, s.spec(t, "calls")) {
 		if !strings.HasSuffix(line, " refused") {
+			t.Error(line)
+		}
+	}
+}
+
+// privileges: what takes root or a capability is refused, also where system calls are not filtered.
+func (s *suite) privileges(t *testing.T) {
+	got := s.output(t, s.spec(t, "privileges"))
+	if len(got) < 20 {
+		t.Errorf("only %q was tried", got)
+	}
+	for _, line := range got {
+		harmless := s.isolated["kernel"] && (line == "mknod device allowed" || line == "priority allowed") // of a kernel that has neither
+		if !strings.HasSuffix(line, " refused") && !harmless {
 			t.Error(line)
 		}
 	}

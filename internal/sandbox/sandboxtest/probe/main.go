@@ -79,6 +79,8 @@ func probe(id, what string, args []string) int {
 		printNetwork(args)
 	case "calls":
 		tryCalls()
+	case "privileges":
+		tryPrivileges()
 	case "alloc":
 		n, _ := strconv.Atoi(args[0])
 		b := bytes.Repeat([]byte{1}, n<<20)
