@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -45,7 +46,11 @@ type Spec struct {
 	ID  string // unique on this host
 	Dir string // scratch folder owned by the caller, who also removes it after Done
 
-	TaskDir    string // unpacked code, seen read-only as Layout.Task
+	// RootDir is the root file system, seen read-only; "" means the host's programs
+	// and libraries. It must have the mount points (rootfs.Tree.Prepare), as real
+	// folders and files.
+	RootDir    string
+	TaskDir    string // unpacked code, seen read-only as Layout.Task; may be empty with a RootDir
 	RuntimeDir string // bootstrap files, seen as Layout.Runtime; may be empty
 	LangDir    string // the interpreter's prefix, seen as Layout.Lang; may be empty
 	LayersDir  string // merged layers, seen as Layout.Opt; may be empty
@@ -101,6 +106,9 @@ type Layout struct {
 
 // ServiceLayout is AWS's own.
 var ServiceLayout = Layout{Task: "/var/task", Runtime: "/var/runtime", Lang: "/var/lang", Opt: "/opt", Tmp: "/tmp"}
+
+// ErrNoRoot is what Start gives for a Spec.RootDir where no mounts are possible.
+var ErrNoRoot = errors.New("a root file system of its own takes mount namespaces, which this machine does not permit to this user; run lamina as root, or permit user namespaces")
 
 // Guarantee is one aspect of isolation.
 type Guarantee struct {

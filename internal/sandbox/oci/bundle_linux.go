@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -36,9 +37,9 @@ func (d *Driver) bundle(spec sandbox.Spec) *specs.Spec {
 	s := &specs.Spec{
 		Version:  "1.0.2",
 		Hostname: "sandbox", // which /etc/hosts resolves
-		Root:     &specs.Root{Path: d.root.dir, Readonly: true},
+		Root:     &specs.Root{Path: cmp.Or(spec.RootDir, d.root.dir), Readonly: true},
 		Process: &specs.Process{
-			User: user, Args: withoutHome(spec), Env: spec.Env, Cwd: spec.WorkDir,
+			User: user, Args: spec.Argv, Env: spec.Env, Cwd: spec.WorkDir,
 			Capabilities: &specs.LinuxCapabilities{}, NoNewPrivileges: true, Rlimits: rlimits(spec.Limits),
 		},
 		Mounts: d.mounts(spec),
@@ -58,13 +59,16 @@ func (d *Driver) bundle(spec sandbox.Spec) *specs.Spec {
 	return s
 }
 
+// envCommand is a program that most roots have.
+const envCommand = "/usr/bin/env"
+
 // withoutHome is the command. Both runtimes add the variable HOME, which the
-// service's environment has not.
+// service's environment has not; a root without envCommand keeps it.
 func withoutHome(spec sandbox.Spec) []string {
 	if slices.ContainsFunc(spec.Env, func(e string) bool { return strings.HasPrefix(e, "HOME=") }) {
 		return spec.Argv
 	}
-	return append([]string{"/usr/bin/env", "-u", "HOME", "--"}, spec.Argv...)
+	return append([]string{envCommand, "-u", "HOME", "--"}, spec.Argv...)
 }
 
 // rlimits never ask for more than this process has: raising takes a privilege.
@@ -99,9 +103,7 @@ func (d *Driver) mounts(spec sandbox.Spec) []specs.Mount {
 	if d.cfg.Kind == Runc { // gVisor has a /dev of its own
 		list = append(list, specs.Mount{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "noexec", "mode=755", "size=64k", "ro"}})
 	}
-	for _, e := range d.root.binds {
-		list = append(list, d.bind(e.Source, "/"+e.Path))
-	}
+	list = append(list, d.rootMounts(spec)...)
 	l := sandbox.ServiceLayout
 	for _, f := range []struct{ src, dst string }{
 		{spec.TaskDir, l.Task}, {spec.RuntimeDir, l.Runtime}, {spec.LangDir, l.Lang}, {spec.LayersDir, l.Opt},
@@ -116,6 +118,21 @@ func (d *Driver) mounts(spec sandbox.Spec) []specs.Mount {
 	}
 	return append(list, specs.Mount{Destination: l.Tmp, Type: "tmpfs", Source: "tmpfs",
 		Options: []string{"nosuid", "nodev", "mode=1777", fmt.Sprintf("size=%d", size)}})
+}
+
+// rootMounts are what of the host is shown in the root.
+func (d *Driver) rootMounts(spec sandbox.Spec) (list []specs.Mount) {
+	if spec.RootDir == "" {
+		for _, e := range d.root.binds {
+			list = append(list, d.bind(e.Source, "/"+e.Path))
+		}
+		return list
+	}
+	list = append(list, d.bind(d.root.at("etc/hosts"), "/etc/hosts"))
+	if resolver, err := filepath.EvalSymlinks("/etc/resolv.conf"); err == nil {
+		list = append(list, d.bind(resolver, "/etc/resolv.conf"))
+	}
+	return list
 }
 
 // bind shows a host folder, with what is mounted below, read-only.

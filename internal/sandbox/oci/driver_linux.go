@@ -107,16 +107,18 @@ func (d *Driver) check(spec *sandbox.Spec) error {
 	l := sandbox.ServiceLayout
 	spec.WorkDir = cmp.Or(spec.WorkDir, l.Task)
 	spec.UID, spec.GID = cmp.Or(spec.UID, sandbox.DefaultUID), cmp.Or(spec.GID, sandbox.DefaultGID)
-	v := view{"/": d.root.dir, l.Task: spec.TaskDir}
-	for _, e := range d.root.binds {
-		v["/"+e.Path] = e.Source
+	v := view{"/": cmp.Or(spec.RootDir, d.root.dir)}
+	if spec.RootDir == "" {
+		for _, e := range d.root.binds {
+			v["/"+e.Path] = e.Source
+		}
 	}
-	for inside, host := range map[string]string{l.Runtime: spec.RuntimeDir, l.Lang: spec.LangDir, l.Opt: spec.LayersDir} {
+	for inside, host := range map[string]string{l.Task: spec.TaskDir, l.Runtime: spec.RuntimeDir, l.Lang: spec.LangDir, l.Opt: spec.LayersDir} {
 		if host != "" {
 			v[inside] = host
 		}
 	}
-	if _, err := os.Stat(spec.TaskDir); err != nil {
+	if _, err := os.Stat(spec.TaskDir); err != nil && spec.RootDir == "" {
 		return err
 	}
 	if err := v.workDir(spec.WorkDir); err != nil {
@@ -127,6 +129,9 @@ func (d *Driver) check(spec *sandbox.Spec) error {
 		return err
 	}
 	spec.Argv = append([]string{path}, spec.Argv[1:]...)
+	if v.executable(envCommand) == nil {
+		spec.Argv = withoutHome(*spec)
+	}
 	return nil
 }
 

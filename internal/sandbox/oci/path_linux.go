@@ -8,13 +8,15 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // view maps what a function sees to where it lies on the host, to tell faults of
 // the entry point in the same words with every runtime.
 type view map[string]string // path inside → host path
 
-// outside gives the host path of a path inside.
+// outside gives the host path of a path inside, of which only the last element
+// may be a link.
 func (v view) outside(inside string) string {
 	inside = path.Clean("/" + inside)
 	for at := inside; ; at = path.Dir(at) {
@@ -24,9 +26,36 @@ func (v view) outside(inside string) string {
 	}
 }
 
+// maxLinks is how many links a path may lead through (Linux).
+const maxLinks = 40
+
+// stat looks at a path as the function would: links lead within its root, never
+// to the host's files.
+func (v view) stat(inside string) (fs.FileInfo, error) {
+	at, rest := "/", strings.Split(inside, "/")
+	st, err := os.Lstat(v.outside(at))
+	for links := 0; len(rest) > 0 && err == nil; {
+		next := path.Join(at, rest[0])
+		rest = rest[1:]
+		if st, err = os.Lstat(v.outside(next)); err != nil || st.Mode()&fs.ModeSymlink == 0 {
+			at = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return nil, &fs.PathError{Op: "stat", Path: inside, Err: syscall.ELOOP}
+		}
+		var to string
+		if to, err = os.Readlink(v.outside(next)); path.IsAbs(to) {
+			at = "/"
+		}
+		rest = append(strings.Split(to, "/"), rest...)
+	}
+	return st, err
+}
+
 // workDir refuses a working folder that is not there; a runtime would make it.
 func (v view) workDir(dir string) error {
-	st, err := os.Stat(v.outside(dir))
+	st, err := v.stat(dir)
 	if err == nil && !st.IsDir() {
 		err = fmt.Errorf("%s is no folder", dir)
 	}
@@ -56,12 +85,10 @@ func (v view) command(name string, env []string) (string, error) {
 }
 
 func (v view) executable(inside string) error {
-	st, err := os.Lstat(v.outside(inside))
+	st, err := v.stat(inside)
 	switch {
 	case err != nil:
 		return err
-	case st.Mode()&fs.ModeSymlink != 0:
-		return nil // leads somewhere that only the environment itself can tell
 	case st.IsDir(), st.Mode()&0o111 == 0:
 		return &fs.PathError{Op: "exec", Path: inside, Err: fs.ErrPermission}
 	}

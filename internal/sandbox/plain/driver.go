@@ -76,6 +76,9 @@ func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Process,
 	if len(spec.Argv) == 0 {
 		return nil, fmt.Errorf("environment %s: no command", spec.ID)
 	}
+	if spec.RootDir != "" && !d.host.namespaces {
+		return nil, fmt.Errorf("environment %s: %w (%s)", spec.ID, sandbox.ErrNoRoot, d.host.why)
+	}
 	spec.UID, spec.GID = cmp.Or(spec.UID, sandbox.DefaultUID), cmp.Or(spec.GID, sandbox.DefaultGID)
 	layout := d.Layout(spec)
 	spec.WorkDir = cmp.Or(spec.WorkDir, layout.Task)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
+	"github.com/lamina-dev/lamina/internal/sandbox/hostfs"
 )
 
 // order is what the stage is told, on descriptor 3.
@@ -30,6 +31,7 @@ type order struct {
 
 // stageSpec is the part of sandbox.Spec that the stage needs.
 type stageSpec struct {
+	RootDir, Hosts                          string // Hosts is the file that becomes /etc/hosts in RootDir
 	TaskDir, RuntimeDir, LangDir, LayersDir string
 	Argv, Env                               []string
 	WorkDir                                 string
@@ -60,6 +62,10 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 			return nil, err
 		}
 	}
+	hosts, err := writeHosts(spec)
+	if err != nil {
+		return nil, err
+	}
 	group, err := d.host.cgroups.Create(spec.Cgroup, spec.Limits)
 	if err != nil {
 		return nil, err
@@ -70,7 +76,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 		SetUser:    d.host.dropUser && !d.host.userNS,
 		Root:       root,
 		Spec: stageSpec{
-			TaskDir: spec.TaskDir, RuntimeDir: spec.RuntimeDir, LangDir: spec.LangDir, LayersDir: spec.LayersDir,
+			RootDir: spec.RootDir, Hosts: hosts, TaskDir: spec.TaskDir, RuntimeDir: spec.RuntimeDir, LangDir: spec.LangDir, LayersDir: spec.LayersDir,
 			Argv: spec.Argv, Env: spec.Env, WorkDir: spec.WorkDir, UID: spec.UID, GID: spec.GID,
 			NoFile: spec.Limits.NoFile, TmpBytes: spec.Limits.TmpBytes,
 		},
@@ -83,6 +89,18 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 		return nil, err
 	}
 	return p, nil
+}
+
+// writeHosts makes /etc/hosts for a root that many environments share.
+func writeHosts(spec sandbox.Spec) (path string, err error) {
+	if spec.RootDir == "" {
+		return "", nil
+	}
+	path = filepath.Join(spec.Dir, "hosts")
+	if err := os.MkdirAll(spec.Dir, 0o711); err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, []byte(hostfs.Files(spec.UID, spec.GID)["hosts"]), 0o644)
 }
 
 // startStage runs one stage until it has become the command or told why not.

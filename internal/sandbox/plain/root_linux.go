@@ -3,6 +3,7 @@ package plain
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -24,13 +25,53 @@ func (b *builder) build() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("making mounts private: %w", err)
 	}
-	if err := unix.Mount("tmpfs", b.root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=1m"); err != nil {
-		return fmt.Errorf("mounting the root: %w", err)
+	steps := []func() error{b.ownRoot, b.hostFiles, b.etc, b.dev, b.proc, b.folders, b.tmp, b.enter, b.seal}
+	if b.spec.RootDir != "" {
+		steps = []func() error{b.givenRoot, b.givenEtc, b.ownDev, b.dev, b.sealDev, b.proc, b.folders, b.tmp, b.enter}
 	}
-	for _, step := range []func() error{b.hostFiles, b.etc, b.dev, b.proc, b.folders, b.tmp, b.enter} {
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// ownRoot is a root of mount points and small files, in memory.
+func (b *builder) ownRoot() error {
+	if err := unix.Mount("tmpfs", b.root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=1m"); err != nil {
+		return fmt.Errorf("mounting the root: %w", err)
+	}
+	return nil
+}
+
+// givenRoot shows the root file system, which is read-only from now on.
+func (b *builder) givenRoot() error { return b.bind(b.spec.RootDir, ".", true) }
+
+// givenEtc replaces the two files of a given root that belong to a machine.
+func (b *builder) givenEtc() error {
+	if err := b.bind(b.spec.Hosts, "etc/hosts", true); err != nil {
+		return err
+	}
+	resolver, err := filepath.EvalSymlinks("/etc/resolv.conf")
+	if err != nil {
+		return nil // this machine has none
+	}
+	return b.bind(resolver, "etc/resolv.conf", true)
+}
+
+// ownDev is where a given root gets its devices.
+func (b *builder) ownDev() error {
+	if err := unix.Mount("tmpfs", b.at("dev"), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=755,size=64k"); err != nil {
+		return fmt.Errorf("mounting /dev: %w", err)
+	}
+	return nil
+}
+
+// sealDev makes /dev read-only, also for a function that has its owner's id.
+func (b *builder) sealDev() error {
+	if err := unix.Mount("", b.at("dev"), "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+		return fmt.Errorf("making /dev read-only: %w", err)
 	}
 	return nil
 }
@@ -85,7 +126,7 @@ func (b *builder) dev() error {
 // proc shows the environment its own processes. Some containers forbid the
 // mount; then /proc stays empty, since the host's would show too much.
 func (b *builder) proc() error {
-	if err := os.Mkdir(b.at("proc"), 0o555); err != nil {
+	if err := os.MkdirAll(b.at("proc"), 0o555); err != nil {
 		return err
 	}
 	if b.noProc {
@@ -122,6 +163,9 @@ func (b *builder) folders() error {
 		{b.spec.LangDir, "var/lang"},
 		{b.spec.LayersDir, "opt"},
 	} {
+		if f.src == "" && b.spec.RootDir != "" {
+			continue // as the root has it
+		}
 		if f.src == "" {
 			if err := os.MkdirAll(b.at(f.dst), 0o755); err != nil {
 				return err
@@ -141,7 +185,7 @@ func (b *builder) tmp() error {
 	if size <= 0 {
 		size = sandbox.DefaultTmp
 	}
-	if err := os.Mkdir(b.at("tmp"), 0o755); err != nil {
+	if err := os.MkdirAll(b.at("tmp"), 0o755); err != nil {
 		return err
 	}
 	if err := unix.Mount("tmpfs", b.at("tmp"), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("mode=1777,size=%d", size)); err != nil {
@@ -150,7 +194,7 @@ func (b *builder) tmp() error {
 	return nil
 }
 
-// enter makes the root the only one there is, and read-only.
+// enter makes the root the only one there is.
 func (b *builder) enter() error {
 	if err := os.Chdir(b.root); err != nil {
 		return err
@@ -161,13 +205,29 @@ func (b *builder) enter() error {
 	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("leaving the host's root: %w", err)
 	}
-	if err := os.Chdir("/"); err != nil {
-		return err
-	}
+	return os.Chdir("/")
+}
+
+// seal makes the root of mount points read-only.
+func (b *builder) seal() error {
 	if err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, ""); err != nil {
 		return fmt.Errorf("making the root read-only: %w", err)
 	}
 	return nil
+}
+
+// mountPoint makes what something is to be mounted on, unless it is there.
+func mountPoint(path string, dir bool) error {
+	if st, err := os.Lstat(path); err == nil && st.IsDir() == dir && st.Mode()&fs.ModeSymlink == 0 {
+		return nil
+	}
+	if dir {
+		return os.MkdirAll(path, 0o755)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, nil, 0o644)
 }
 
 // bind shows the host's src at dst, with what is mounted below.
@@ -177,12 +237,7 @@ func (b *builder) bind(src, dst string, readOnly bool) error {
 		return err
 	}
 	to := b.at(dst)
-	if st.IsDir() {
-		err = os.MkdirAll(to, 0o755)
-	} else if err = os.MkdirAll(filepath.Dir(to), 0o755); err == nil {
-		err = os.WriteFile(to, nil, 0o644)
-	}
-	if err != nil {
+	if err := mountPoint(to, st.IsDir()); err != nil {
 		return err
 	}
 	if err := unix.Mount(src, to, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {

@@ -50,6 +50,9 @@ func become(o order, out *outcome) error {
 	if err := setLimits(o.Spec.NoFile); err != nil {
 		return err
 	}
+	if st, err := os.Stat(o.Spec.WorkDir); err == nil && !st.IsDir() {
+		return fmt.Errorf("Runtime.InvalidWorkingDir: %s: %w", o.Spec.WorkDir, syscall.ENOTDIR)
+	}
 	if err := dropPrivileges(o); err != nil {
 		return err
 	}
@@ -118,7 +121,8 @@ func dropPrivileges(o order) error {
 		if err := syscall.Setresuid(o.Spec.UID, o.Spec.UID, o.Spec.UID); err != nil {
 			return fmt.Errorf("becoming user %d: %w", o.Spec.UID, err)
 		}
-		if err := unix.Access(o.Spec.WorkDir, unix.R_OK|unix.X_OK); errors.Is(err, unix.EACCES) {
+		// In a root of its own, the function's own modes are at fault: chdir tells.
+		if err := unix.Access(o.Spec.WorkDir, unix.R_OK|unix.X_OK); errors.Is(err, unix.EACCES) && o.Spec.RootDir == "" {
 			return fmt.Errorf("the function's user %d can't read %s", o.Spec.UID, o.Spec.WorkDir)
 		}
 	}

@@ -43,10 +43,12 @@ func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 		"StartFaults": s.startFaults, "Memory": s.memory, "Usage": s.usage, "Pids": s.pids, "Listen": s.listen,
 		"NothingLeft": s.nothingLeft, "Many": s.many,
 		"Names": s.names, "Namespaces": s.namespaces, "System calls": s.systemCalls, "Privileges": s.privileges, "Network": s.network, "CPU": s.cpu,
+		"Root": s.root, "RootFaults": s.rootFaults,
 	}
 	for name, has := range map[string]bool{
 		"Files":        s.isolated["files"],
 		"Names":        s.isolated["files"],
+		"RootFaults":   s.isolated["files"],
 		"Namespaces":   s.isolated["processes"],
 		"System calls": s.isolated["system calls"],
 		"Privileges":   s.isolated["user"],
