@@ -20,18 +20,26 @@ type dataFlags struct {
 // folder is the data folder's layout.
 type folder string
 
+// ownFolder is where this user's files of Lamina are by default.
+func ownFolder() (string, error) {
+	dir := os.Getenv("XDG_DATA_HOME")
+	if dir == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("find the home folder: %w; name a folder with --data DIR and --roots DIR", err)
+		}
+		dir = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(dir, "lamina"), nil
+}
+
 func (d dataFlags) folder() (folder, error) {
 	dir := d.Data
 	if dir == "" {
-		dir = os.Getenv("XDG_DATA_HOME")
-		if dir == "" {
-			home, err := os.UserHomeDir()
-			if err != nil {
-				return "", fmt.Errorf("find the data folder: %w; name one with --data DIR", err)
-			}
-			dir = filepath.Join(home, ".local", "share")
+		var err error
+		if dir, err = ownFolder(); err != nil {
+			return "", err
 		}
-		dir = filepath.Join(dir, "lamina")
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {

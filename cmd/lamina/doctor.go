@@ -16,15 +16,20 @@ import (
 )
 
 type doctorCmd struct {
+	rootsFlag
 	Runtime map[string]string `help:"Interpreter of a runtime, as for lamina up." placeholder:"NAME=PATH"`
 }
 
 // Run prints what this machine offers.
 func (c doctorCmd) Run(ctx context.Context) error {
+	places, err := c.places(c.Runtime)
+	if err != nil {
+		return err
+	}
 	fmt.Println("Runtimes")
-	for _, r := range runtimes.Available(ctx, c.Runtime) {
+	for _, r := range runtimes.Available(ctx, places) {
 		if r.Served {
-			report(true, r.Runtime, r.Interpreter.Path)
+			report(true, r.Runtime, whence(r.Interpreter))
 		} else {
 			report(false, r.Runtime, problem(r.Problem))
 		}

@@ -39,6 +39,7 @@ const (
 type upCmd struct {
 	dataFlags
 	sandboxFlags
+	rootsFlag
 	Listen    string            `help:"Address to listen on." default:"127.0.0.1:4566" placeholder:"ADDR"`
 	Host      []string          `help:"Further host names under which clients may call." placeholder:"NAME"`
 	VCPUCores float64           `name:"vcpu-cores" help:"Share of a core that one vCPU stands for (default: cores ÷ 8, at most 1)." placeholder:"CORES"`
@@ -73,10 +74,14 @@ func (c upCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	installed, err := c.rootsFolder()
+	if err != nil {
+		return err
+	}
 	endpoint := "http://" + reachable(l.Addr().(*net.TCPAddr))
 	s, err := newServer(ctx, serverConfig{
 		folder: f, endpoint: endpoint, loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, log: log, logLimit: c.LogLimit << 20,
-		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, LogLevel: strings.ToLower(c.level().String())}, c.sandboxFlags),
+		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, Roots: installed, LogLevel: strings.ToLower(c.level().String())}, c.sandboxFlags),
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/runtimes"
+	"github.com/lamina-dev/lamina/internal/runtimes/roots"
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
@@ -105,7 +106,12 @@ func (e *environment) live(ctx, undrained context.Context) *fault {
 // attempt starts the runtime and stays with it to its end.
 func (e *environment) attempt(ctx, undrained context.Context, dir string, c content, p phase) *fault {
 	began := time.Now()
-	served, err := e.launch(undrained, dir, c)
+	in, release, err := e.interpreter(undrained, c)
+	if err != nil {
+		return e.unlessEnded(undrained, startFault(err))
+	}
+	defer release()
+	served, err := e.launch(undrained, dir, c, in)
 	if err != nil {
 		return e.unlessEnded(undrained, startFault(err))
 	}
@@ -132,11 +138,7 @@ func (e *environment) unlessEnded(ctx context.Context, f *fault) *fault {
 
 // launch serves the Runtime API and starts the runtime's process; served is
 // closed when the API has ended.
-func (e *environment) launch(ctx context.Context, dir string, c content) (served <-chan struct{}, err error) {
-	in, err := e.interpreter(ctx, c)
-	if err != nil {
-		return nil, err
-	}
+func (e *environment) launch(ctx context.Context, dir string, c content, in runtimes.Interpreter) (served <-chan struct{}, err error) {
 	files, err := e.a.runtime.get(e.spec.Runtime)
 	if err != nil {
 		return nil, err
@@ -172,15 +174,17 @@ func (e *environment) launch(ctx context.Context, dir string, c content) (served
 	return ended, nil
 }
 
-func (e *environment) interpreter(ctx context.Context, c content) (runtimes.Interpreter, error) {
-	in, err := runtimes.Find(ctx, e.spec.Runtime, e.a.cfg.Runtimes)
+// interpreter finds what runs the function, and keeps it there until release is called.
+func (e *environment) interpreter(ctx context.Context, c content) (in runtimes.Interpreter, release func(), err error) {
+	in, release, err = runtimes.Locate(ctx, e.spec.Runtime, runtimes.Places{Named: e.a.cfg.Runtimes, Roots: roots.Open(e.a.cfg.Roots)})
 	if err != nil {
-		return in, err
+		return in, nil, err
 	}
-	if err := runtimes.Check(e.spec.Runtime, e.spec.Architecture, c.task, c.opt); err != nil {
-		return in, entryPointError{err}
+	if err := runtimes.Check(in, e.spec.Architecture, c.task, c.opt); err != nil {
+		release()
+		return in, nil, entryPointError{err}
 	}
-	return in, nil
+	return in, release, nil
 }
 
 // entryPointError is a package that can't start here.
@@ -395,6 +399,9 @@ func initFault(posted runtimeapi.InitError) *fault {
 // startFault finds the state reason for which a runtime could not be started.
 func startFault(err error) *fault {
 	if _, ok := errors.AsType[*runtimes.MissingError](err); ok {
+		return &fault{code: lamina.ReasonInvalidRuntime, errorType: "Runtime.Missing", text: err.Error()}
+	}
+	if errors.Is(err, sandbox.ErrNoRoot) {
 		return &fault{code: lamina.ReasonInvalidRuntime, errorType: "Runtime.Missing", text: err.Error()}
 	}
 	if _, ok := errors.AsType[entryPointError](err); ok {

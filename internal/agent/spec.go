@@ -12,11 +12,13 @@ import (
 )
 
 // Limits of one environment. Ordinary functions have AWS's quotas (1,024
-// processes and descriptors); managed ones run up to 1,600 workers, so more (chosen).
+// processes and descriptors); managed ones AWS's 4,096 descriptors (lmi-service.md
+// 3.1) and, as they run up to 1,600 workers and AWS tells no figure, more
+// processes (chosen).
 const (
 	ordinaryPids    = 1024
 	ordinaryNoFile  = 1024
-	managedNoFile   = 16384
+	managedNoFile   = 4096
 	pidsPerWorker   = 16
 	sharesOfOneVCPU = 1024
 )
@@ -30,8 +32,12 @@ func (e *environment) sandboxSpec(dir string, c content, runtimeDir string, in r
 		LayersDir:  c.opt,
 		RuntimeDir: runtimeDir,
 		LangDir:    in.Prefix,
+		RootDir:    in.Root,
 		Limits:     e.limits(),
 		Log:        func(_ sandbox.Stream, line []byte) { e.logs.line(line) },
+	}
+	if in.Own {
+		s.RuntimeDir = "" // the root's /var/runtime is its own
 	}
 	if e.a.cfg.Cgroup != "" {
 		s.Cgroup = path.Join(e.a.cfg.Cgroup, e.spec.ID)

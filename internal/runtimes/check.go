@@ -27,16 +27,19 @@ func (e *ArchitectureError) Error() string {
 // Check tells whether the unpacked package can start here: a *MissingError or
 // *ArchitectureError (architecture is x86_64 or arm64), or another reason in words.
 // optDir holds the merged layers; "" without any.
-func Check(runtime, architecture, taskDir, optDir string) error {
-	f, err := lookUp(runtime)
+func Check(in Interpreter, architecture, taskDir, optDir string) error {
+	if in.Own {
+		return nil
+	}
+	f, err := lookUp(in.Runtime)
 	if err != nil {
 		return err
 	}
 	if f == familyProvided {
 		if InLayer(taskDir, optDir) {
-			return checkBootstrap(architecture, optDir, "/opt/bootstrap")
+			return checkBootstrap(in, architecture, optDir, "/opt/bootstrap")
 		}
-		return checkBootstrap(architecture, taskDir, "/var/task/bootstrap")
+		return checkBootstrap(in, architecture, taskDir, "/var/task/bootstrap")
 	}
 	return nil
 }
@@ -53,7 +56,7 @@ func hasBootstrap(dir string) bool {
 }
 
 // checkBootstrap looks for what would else surface as an exec error.
-func checkBootstrap(architecture, dir, shown string) error {
+func checkBootstrap(in Interpreter, architecture, dir, shown string) error {
 	path := filepath.Join(dir, "bootstrap")
 	st, err := os.Stat(path)
 	switch {
@@ -76,7 +79,7 @@ func checkBootstrap(architecture, dir, shown string) error {
 	n, _ := f.ReadAt(magic[:], 0)
 	switch head := string(magic[:n]); {
 	case head == elf.ELFMAG:
-		return checkELF(f, architecture, shown)
+		return checkELF(f, in, architecture, shown)
 	case strings.HasPrefix(head, "#!"):
 		return nil
 	case head == "\xcf\xfa\xed\xfe" || head == "\xca\xfe\xba\xbe":
@@ -91,7 +94,7 @@ func checkBootstrap(architecture, dir, shown string) error {
 // machines names processors as AWS does.
 var machines = map[elf.Machine]string{elf.EM_X86_64: "x86_64", elf.EM_AARCH64: "arm64", elf.EM_386: "32-bit x86", elf.EM_ARM: "32-bit ARM"}
 
-func checkELF(f *os.File, architecture, shown string) error {
+func checkELF(f *os.File, in Interpreter, architecture, shown string) error {
 	e, err := elf.NewFile(f)
 	if err != nil {
 		return fmt.Errorf("%s is a damaged program: %w", shown, err)
@@ -106,6 +109,9 @@ func checkELF(f *os.File, architecture, shown string) error {
 	host := hostMachine()
 	if has != host {
 		return &ArchitectureError{File: "bootstrap", Has: has, Want: host, Host: true}
+	}
+	if in.Root != "" {
+		return nil // the loader is the root's
 	}
 	return checkLoader(e, shown)
 }

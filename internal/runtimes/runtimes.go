@@ -20,6 +20,9 @@ type Interpreter struct {
 	Path    string // real path of the executable; "" for runtimes without one
 	Prefix  string // folder that holds the whole installation; "" if not relocatable
 	Version string // e.g. 3.13.0
+
+	Root string // folder of the root file system that Path lies in; "" for the host's
+	Own  bool   // Path is a bootstrap that came with the root, and needs none of Lamina's
 }
 
 // Layout is where the function sees its folders (sandbox.Layout converts).
@@ -111,10 +114,13 @@ type Report struct {
 }
 
 // Available reports on every known runtime, served or not, for lamina doctor.
-func Available(ctx context.Context, overrides map[string]string) []Report {
+func Available(ctx context.Context, p Places) []Report {
 	var reports []Report
 	for _, k := range known {
-		in, err := Find(ctx, k.name, overrides)
+		in, release, err := Locate(ctx, k.name, p)
+		if err == nil {
+			release() // only looked at
+		}
 		reports = append(reports, Report{Runtime: k.name, Served: err == nil, Interpreter: in, Problem: err})
 	}
 	return reports
@@ -143,6 +149,9 @@ func Install(runtime, dir string) error {
 // which AWS's own bootstrap sets besides Environment's. The interpreter's
 // Prefix must be shown to the function as l.Lang.
 func Command(runtime string, in Interpreter, fn Function, l Layout) (argv, env []string, err error) {
+	if in.Own {
+		return []string{in.Path}, nil, nil // it sets the rest itself
+	}
 	f, err := lookUp(runtime)
 	if err != nil {
 		return nil, nil, err

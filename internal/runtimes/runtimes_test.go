@@ -195,7 +195,7 @@ func TestUnservedRuntimes(t *testing.T) {
 			t.Errorf("%s: %v", runtime, err)
 		}
 	}
-	reports := Available(t.Context(), nil)
+	reports := Available(t.Context(), Places{})
 	if len(reports) != len(known) {
 		t.Errorf("%d reports", len(reports))
 	}
@@ -219,6 +219,8 @@ func program(m elf.Machine) string {
 	le.PutUint16(b[58:], 64)
 	return string(b)
 }
+
+var provided = Interpreter{Runtime: "provided.al2023"}
 
 func TestCheckBootstrap(t *testing.T) {
 	host, foreign := elf.EM_X86_64, elf.EM_AARCH64
@@ -245,7 +247,7 @@ func TestCheckBootstrap(t *testing.T) {
 			if tt.mode != 0 {
 				os.WriteFile(filepath.Join(dir, "bootstrap"), []byte(tt.body), tt.mode)
 			}
-			err := Check("provided.al2023", tt.architecture, dir, "")
+			err := Check(provided, tt.architecture, dir, "")
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
@@ -255,7 +257,7 @@ func TestCheckBootstrap(t *testing.T) {
 	dir := t.TempDir()
 	data, _ := os.ReadFile(exe)
 	os.WriteFile(filepath.Join(dir, "bootstrap"), data, 0o755)
-	if err := Check("provided.al2023", hostName, dir, ""); err != nil && hostMachine() == hostName {
+	if err := Check(provided, hostName, dir, ""); err != nil && hostMachine() == hostName {
 		t.Errorf("a real program: %v", err)
 	}
 }
@@ -285,7 +287,7 @@ func TestLayerBootstrap(t *testing.T) {
 		"a layer's is wrong": {folder(""), folder("text"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Check("provided.al2023", hostMachine(), tt.task, tt.opt)
+			err := Check(provided, hostMachine(), tt.task, tt.opt)
 			if tt.want == "" {
 				if err == nil {
 					t.Fatal("it would start")

@@ -23,6 +23,7 @@ type Start struct {
 	CPUHard    bool              // vCPUs are a quota, not a weight
 	Cgroup     string            // this instance's group below each hierarchy's mount point; "" means none
 	Runtimes   map[string]string // interpreters named by hand: runtime → executable
+	Roots      string            // folder of installed runtimes; "" means none are
 	LogLevel   string            // of the agent's own log; "" means info
 	Sandbox    string            // plain, runc or runsc; "" means plain
 	Network    string            // of environments in runc and runsc: host or none; "" means host

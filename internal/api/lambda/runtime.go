@@ -13,6 +13,9 @@ var managedRuntimes = map[string]bool{
 	"dotnet8": true, "dotnet10": true, "provided.al2023": true,
 }
 
+// ManagedRuntime says whether a capacity provider takes functions of a runtime.
+func ManagedRuntime(runtime string) bool { return managedRuntimes[runtime] }
+
 // ordinaryRuntimes can be given to new ordinary functions. The first three stand
 // where AWS's error text has them; the rest of the order is chosen.
 var ordinaryRuntimes = []string{

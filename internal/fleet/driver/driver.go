@@ -56,6 +56,7 @@ type Settings struct {
 	VCPUCores float64           // share of a core that one vCPU stands for
 	CPULimit  CPULimit          // "" means weight
 	Runtimes  map[string]string // interpreters named by hand: runtime → executable
+	Roots     string            // folder of installed runtimes; "" means none are
 	LogLevel  string            // of the agent's own log; "" means info
 	Sandbox   string            // plain, runc or runsc; "" means plain
 	Network   string            // of environments in runc and runsc: host or none; "" means host

@@ -43,9 +43,9 @@ const (
 // archives say, nothing outside of its folder is touched: every operation goes
 // through os.Root, and links are followed as the environment would follow them.
 type Tree struct {
-	root *os.Root
-	left Limits
-	mine map[string]bool // paths of the present layer, which its own whiteouts do not concern
+	root         *os.Root
+	limits, left Limits
+	mine         map[string]bool // paths of the present layer, which its own whiteouts do not concern
 
 	lastDir, lastReal string // the folder resolved last; archives are sorted by folder
 }
@@ -56,7 +56,7 @@ func OpenTree(dir string, limits Limits) (*Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the folder of a root file system: %w", err)
 	}
-	return &Tree{root: root, left: limits}, nil
+	return &Tree{root: root, limits: limits, left: limits}, nil
 }
 
 // Close releases the folder, which stays.
@@ -376,3 +376,6 @@ func (t *Tree) fault(what string, err error) error {
 	}
 	return fmt.Errorf("%s of the root file system: %w", what, err)
 }
+
+// Written is how many bytes of files were written so far.
+func (t *Tree) Written() int64 { return t.limits.Bytes - t.left.Bytes }

@@ -94,6 +94,7 @@ func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 		CPUHard:    spec.Settings.CPULimit == driver.CPUHard,
 		Cgroup:     group,
 		Runtimes:   spec.Settings.Runtimes,
+		Roots:      spec.Settings.Roots,
 		LogLevel:   spec.Settings.LogLevel,
 		Sandbox:    spec.Settings.Sandbox,
 		Network:    spec.Settings.Network,
