@@ -24,7 +24,7 @@ var notNeeded = []string{"/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/
 func (i *Installer) debian(ctx context.Context, runtime string, t *rootfs.Tree) (digest, source string, err error) {
 	list := packages[runtime]
 	if list == nil {
-		return "", "", fmt.Errorf("Debian %s has no packages for it", suite)
+		return "", "", fmt.Errorf("%s has no packages for it", suite)
 	}
 	tool, err := exec.LookPath("mmdebstrap")
 	if err != nil {
