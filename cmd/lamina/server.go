@@ -42,15 +42,16 @@ import (
 
 // serverConfig is what `lamina up` hands to the server.
 type serverConfig struct {
-	folder   folder
-	endpoint string
-	loopback bool
-	hosts    []string // names besides loopback under which clients may call
-	settings driver.Settings
-	orphan   time.Duration
-	age      time.Duration // at which an instance is replaced
-	logLimit int64         // bytes a log group keeps; 0: no limit
-	log      *slog.Logger
+	folder         folder
+	endpoint       string
+	loopback       bool
+	hosts          []string // names besides loopback under which clients may call
+	settings       driver.Settings
+	orphan         time.Duration
+	age            time.Duration // at which an instance is replaced
+	environmentAge time.Duration // likewise
+	logLimit       int64         // bytes a log group keeps; 0: no limit
+	log            *slog.Logger
 }
 
 // server is the wiring of all parts; the parts know each other through it only.
@@ -162,7 +163,7 @@ func (s *server) build() error {
 	s.controller = controller.New(controller.Config{
 		View: s.view, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.fleetRows.Allocations,
 		Fleet: s.fleet, Routes: s.router, Roles: s.roles, Credentials: s.roles, Offers: offers,
-		FreeAddresses: freeAddresses, NewInstanceID: func() string { return network.NewID("i") }, InstanceAge: s.cfg.age, Clock: time.Now, Log: s.cfg.log,
+		FreeAddresses: freeAddresses, NewInstanceID: func() string { return network.NewID("i") }, InstanceAge: s.cfg.age, EnvironmentAge: s.cfg.environmentAge, Clock: time.Now, Log: s.cfg.log,
 	})
 	s.publisher = &apicloudwatch.Publisher{Metrics: s.metrics, Meters: s.router, Fleet: s.fleet, Versions: s.lambda.Versions, Now: time.Now}
 	s.handler = s.routes()

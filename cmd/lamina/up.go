@@ -47,6 +47,7 @@ type upCmd struct {
 	Runtime   map[string]string `help:"Interpreter of a runtime, e.g. python3.13=/opt/python/bin/python3.13." placeholder:"NAME=PATH"`
 	Orphan    time.Duration     `help:"How long instances outlive a server that is gone." default:"1m"`
 	Age       time.Duration     `name:"instance-age" help:"Age at which an instance is replaced by a new one; 0: never." default:"336h"`
+	EnvAge    time.Duration     `name:"environment-age" help:"Age at which an execution environment is replaced by a new one; 0: never." default:"4h"`
 	LogLimit  int64             `name:"log-limit" help:"MiB that a log group keeps on disk; beyond, its oldest events go. 0: no limit." default:"1024" placeholder:"MIB"`
 	Detach    bool              `help:"Leave instances running at SIGTERM, for the next start (SIGUSR2 does so once)."`
 	Verbose   bool              `help:"Log more." short:"v"`
@@ -80,7 +81,7 @@ func (c upCmd) Run(ctx context.Context) error {
 	}
 	endpoint := "http://" + reachable(l.Addr().(*net.TCPAddr))
 	s, err := newServer(ctx, serverConfig{
-		folder: f, endpoint: endpoint, loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, log: log, logLimit: c.LogLimit << 20,
+		folder: f, endpoint: endpoint, loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, environmentAge: c.EnvAge, log: log, logLimit: c.LogLimit << 20,
 		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, Roots: installed, LogLevel: strings.ToLower(c.level().String())}, c.sandboxFlags),
 	})
 	if err != nil {

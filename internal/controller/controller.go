@@ -58,9 +58,11 @@ type Config struct {
 	// FreeAddresses is how many addresses a subnet has left when so many are used.
 	FreeAddresses func(s lamina.Subnet, used int) int
 	NewInstanceID func() string
-	InstanceAge   time.Duration // at which an instance is replaced; 0: never
-	Clock         lamina.Clock
-	Log           *slog.Logger
+	// InstanceAge and EnvironmentAge are those at which either is replaced by a new one; 0: never.
+	InstanceAge    time.Duration
+	EnvironmentAge time.Duration
+	Clock          lamina.Clock
+	Log            *slog.Logger
 }
 
 const (

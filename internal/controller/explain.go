@@ -22,6 +22,7 @@ type Picture struct {
 	Starting  int // environments that are coming up
 	Draining  int // environments on their way out
 	Missing   int // environments it should have and does not
+	Replacing int // environments that serve until others have taken their place, for their age or their instance's
 	Deleting  bool
 	Undecided bool               // instances of before a restart have not been heard of
 	Refusal   *scheduler.Refusal // why the missing ones are not started
@@ -51,6 +52,8 @@ func (c *Controller) picture(g *group, s *situation, o *outcome) {
 			p.Draining++
 		case !e.ready():
 			p.Starting++
+		case e.retiring || o.aged[e.spec.ID]:
+			p.Replacing++
 		}
 	}
 	if m := c.scaling[key]; m != nil {
@@ -159,7 +162,10 @@ func failedFinding(code, reason string) lamina.Finding {
 
 // missingFinding says why environments that should be there are not.
 func missingFinding(p Picture) (lamina.Finding, bool) {
+	rotation := p.Missing <= p.Replacing // nothing is missing but what takes their place
 	switch {
+	case p.Replacing > 0 && rotation && p.Refusal == nil && p.Resting.IsZero():
+		return finding("rotation", fmt.Sprintf("%d of its environments, or their instances, have reached the age at which they are replaced; they serve until new ones do.", p.Replacing), ""), true
 	case p.Missing == 0 && p.Starting == 0:
 		return lamina.Finding{}, false
 	case p.Undecided:
@@ -170,6 +176,9 @@ func missingFinding(p Picture) (lamina.Finding, bool) {
 	case p.Refusal == errNotYet:
 		return finding("role-grace", "The operator role can't launch instances yet; a new role has ten seconds to take effect.",
 			"If it stays so: attach AWSLambdaManagedEC2ResourceOperator to the role."), true
+	case p.Refusal != nil && rotation:
+		f := failedFinding(p.Refusal.Code, p.Refusal.Text)
+		return finding("rotation-held", fmt.Sprintf("%d environments have reached the age at which they are replaced; they go on serving, since the new ones can't be started: %s", p.Replacing, f.Text), f.Remedy), true
 	case p.Refusal != nil:
 		f := failedFinding(p.Refusal.Code, p.Refusal.Text)
 		f.Text = fmt.Sprintf("%d environments more are needed and can't be started: %s", p.Missing, f.Text)

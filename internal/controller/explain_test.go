@@ -69,6 +69,13 @@ func TestExplain(t *testing.T) {
 		"a bad republish": {serving(func(p *Picture) {
 			p.Status.UpdateStatus, p.Status.UpdateReasonCode = lamina.UpdateFailed, lamina.ReasonRuntimeInit
 		}), []string{"init-error"}},
+		"rotation": {serving(func(p *Picture) { p.Replacing, p.Starting = 1, 1 }), []string{"rotation"}},
+		"no room for rotation": {serving(func(p *Picture) {
+			p.Replacing, p.Missing, p.Refusal = 1, 1, &scheduler.Refusal{Code: lamina.ReasonVCPULimit, Text: "why"}
+		}), []string{"rotation-held"}},
+		"more is missing than rotation": {serving(func(p *Picture) {
+			p.Replacing, p.Missing, p.Refusal = 1, 2, &scheduler.Refusal{Code: lamina.ReasonVCPULimit, Text: "why"}
+		}), []string{"vcpu-cap"}},
 		"maximum":                        {scaled(scaler.Ceiling, 3), []string{"maximum"}},
 		"the machine's CPU":              {scaled(scaler.HostLimit, 3), []string{"machine-cpu"}},
 		"an instance is not heard of":    {scaled(scaler.Blindness, 3), []string{"not-heard-of"}},

@@ -47,7 +47,7 @@ func (c *Controller) version(ctx context.Context, r *round, g *group, v lamina.V
 
 func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.Version) error {
 	key := v.Key()
-	s := situation{version: v, envs: c.collect(r, key), deleting: c.deleting(v)}
+	s := situation{version: v, envs: c.collect(r, key), deleting: c.deleting(v), now: c.cfg.Clock(), age: c.cfg.EnvironmentAge}
 	status, known := c.cfg.Lambda.VersionStatus.Get(key)
 	s.status, s.known = status.Value, known
 	if row, ok := c.cfg.Lambda.Scaling.Get(key); ok {
@@ -57,11 +57,7 @@ func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.V
 		s.failed = f
 	}
 	c.scale(r, g, &s)
-	o := decide(s)
-	var err error // of starting; routes and drains do not wait for it
-	if o.start > 0 && c.rested(key) {
-		err = c.start(ctx, r, c.home(r, g, v, &o), v, &o)
-	}
+	o, err := c.act(ctx, r, g, &s) // of starting; routes and drains do not wait for it
 	c.picture(g, &s, &o)
 	c.route(key, o.status.Serving, s.envs, o.drain)
 	for _, e := range s.envs {
@@ -85,6 +81,30 @@ func (c *Controller) managed(ctx context.Context, r *round, g *group, v lamina.V
 		c.cfg.Log.Warn("version failed", "version", v.ARN(), "code", o.status.ReasonCode, "reason", o.status.Reason)
 	}
 	return c.commitFor(ctx, v, "record status of "+v.ARN(), c.cfg.Lambda.VersionStatus.Put(key, o.status))
+}
+
+// act decides and starts what shall run. The generation that serves comes first;
+// where there is no room for it, the newer one has its try, or it would stay on its
+// way for as long.
+func (c *Controller) act(ctx context.Context, r *round, g *group, s *situation) (outcome, error) {
+	v := s.version
+	try := func() (outcome, error) {
+		o := decide(*s)
+		if !o.due.IsZero() {
+			c.due(o.due)
+		}
+		if o.start == 0 || !c.rested(v.Key()) {
+			return o, nil
+		}
+		err := c.start(ctx, r, c.home(r, g, v, &o), v, &o)
+		return o, err
+	}
+	o, err := try()
+	if o.full && o.which != v.Generation && o.status.UpdateStatus == lamina.UpdateInProgress {
+		s.full = true
+		return try()
+	}
+	return o, err
 }
 
 // home is the group of the provider that the configuration to start names: while

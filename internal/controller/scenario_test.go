@@ -328,6 +328,85 @@ func (w *region) publishFor(provider string) {
 	})
 }
 
+// Environments are replaced at their age, one after the other, where they were,
+// and never without their successor.
+func TestEnvironmentsAreReplacedAtTheirAge(t *testing.T) {
+	scenario(t, 24, func(w *region) {
+		w.envAge = time.Hour
+		w.stop()
+		w.start()
+		v := w.publishes(2048)
+		w.after(50 * time.Minute)
+		young := w.environments()
+		if len(young) != 3 {
+			t.Fatalf("environments %v", young)
+		}
+		for range 120 {
+			w.after(10 * time.Second)
+			w.wantActive(v)
+			if n := len(w.check.ready()); n < 3 {
+				t.Errorf("%d environments serve in the middle", n)
+			}
+			if n := len(w.check.alive()); n > 4 {
+				t.Errorf("%d environments at once", n)
+			}
+		}
+		seen := map[string]bool{}
+		for _, e := range w.check.ready() {
+			seen[e.instance.Zone] = true
+			if slices.Contains(young, e.spec.ID) {
+				t.Errorf("%s is still there", e.spec.ID)
+			}
+		}
+		if len(seen) != 3 {
+			t.Errorf("the new ones are in %v", seen)
+		}
+	})
+}
+
+// One that can't be replaced serves on, and who asks is told why.
+func TestWithoutRoomTheAgedServeOn(t *testing.T) {
+	scenario(t, 6, func(w *region) {
+		w.envAge = time.Hour
+		w.stop()
+		w.start()
+		v := w.publishes(2048)
+		w.after(time.Minute)
+		young := w.environments()
+		w.after(2 * time.Hour)
+		w.wantActive(v)
+		if now := w.environments(); !slices.Equal(now, young) {
+			t.Errorf("%v became %v", young, now)
+		}
+		if got := w.explained(v); !slices.Equal(got, []string{"rotation-held"}) {
+			t.Errorf("explained by %v", got)
+		}
+	})
+}
+
+// environments are those that serve, sorted.
+func (w *region) environments() []string {
+	var ids []string
+	for _, e := range w.check.ready() {
+		ids = append(ids, e.spec.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// explained gives the codes of why a version is as it is.
+func (w *region) explained(v lamina.Version) []string {
+	p, ok := w.controller.Picture(v.Key())
+	if !ok {
+		return nil
+	}
+	var codes []string
+	for _, f := range Explain(p) {
+		codes = append(codes, f.Code)
+	}
+	return codes
+}
+
 // Instances are replaced at their age, one after the other, and never without
 // their successor.
 func TestInstancesAreReplacedAtTheirAge(t *testing.T) {

@@ -89,7 +89,9 @@ type region struct {
 	*server
 
 	instances atomic.Int64  // launched so far
-	age       time.Duration // of the next start's Config
+	age       time.Duration // of the next start's Config: instances, environments
+	envAge    time.Duration
+	aging     bool // either may be of a start since the last calm
 
 	mu      sync.Mutex
 	faults  *rand.Rand                  // of what happens on the way
@@ -197,8 +199,8 @@ func (w *region) start() {
 	})
 	s.controller = New(Config{
 		View: v, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.rows.Allocations,
-		InstanceAge: w.age,
-		Fleet:       s.fleet, Routes: s.routes, Roles: roles{&w.badRole}, Credentials: noCredentials{},
+		InstanceAge: w.age, EnvironmentAge: w.envAge,
+		Fleet: s.fleet, Routes: s.routes, Roles: roles{&w.badRole}, Credentials: noCredentials{},
 		Offers: func(lamina.CapacityProvider) []scheduler.Offer {
 			return []scheduler.Offer{{Type: "c6a.large", VCPUs: 2, MemoryMiB: 4096}, {Type: "m5.large", VCPUs: 2, MemoryMiB: 8192}, {Type: "c6a.xlarge", VCPUs: 4, MemoryMiB: 8192}}
 		},
@@ -308,6 +310,11 @@ func (w *region) calm() {
 	w.store.lag.Store(0)
 	w.routes.setLoad(0)
 	w.say("calm")
+	if w.aging { // for ages nothing is ever quiet
+		w.age, w.envAge, w.aging = 0, 0, false
+		w.stop()
+		w.start()
+	}
 	time.Sleep(5 * time.Minute)
 	synctest.Wait()
 }
@@ -318,7 +325,7 @@ func (w *region) step() {
 		do     func()
 	}{
 		{6, w.publish}, {3, w.kill}, {3, w.sever}, {2, w.crash}, {3, w.restart}, {1, w.shutdown}, {2, w.recap}, {2, w.rescale},
-		{2, w.deleteFunction}, {1, w.deleteVersion}, {1, w.deleteProvider}, {2, w.failLaunches}, {1, w.slowCommits}, {1, w.changeRole}, {2, w.ask}, {2, w.load},
+		{2, w.deleteFunction}, {1, w.deleteVersion}, {1, w.deleteProvider}, {2, w.failLaunches}, {1, w.slowCommits}, {1, w.changeRole}, {2, w.ask}, {2, w.load}, {1, w.ages},
 	}
 	total := 0
 	for _, s := range steps {
@@ -428,6 +435,13 @@ func (w *region) ask() {
 			w.routes.ask(row.Key)
 		}
 	}
+}
+
+// ages has the next start replace what is that old.
+func (w *region) ages() {
+	w.age, w.envAge = time.Duration(w.rng.IntN(3))*30*time.Second, time.Duration(w.rng.IntN(3))*5*time.Second
+	w.aging = true
+	w.say("instances live for %v, environments for %v, from the next start on", w.age, w.envAge)
 }
 
 // load makes all functions so busy.

@@ -71,6 +71,7 @@ func (c *Controller) refused(v lamina.Version, o *outcome, refusal *scheduler.Re
 	if refusal == nil {
 		return nil
 	}
+	o.full = refusal != errNotYet
 	if bringingUp && o.start > o.floor && c.cramp(v) {
 		return nil
 	}
@@ -112,7 +113,7 @@ func (c *Controller) request(r *round, g *group, v lamina.Version, o *outcome) s
 	}
 	for _, id := range g.instances {
 		if m := r.members[id]; !m.Ending && id != g.retiring {
-			q.Hosts = append(q.Hosts, host(m, r.assignment(id), v))
+			q.Hosts = append(q.Hosts, host(m, r.assignment(id), v, o.aged))
 		}
 	}
 	if g.provider.Hidden {
@@ -127,7 +128,9 @@ func (c *Controller) request(r *round, g *group, v lamina.Version, o *outcome) s
 	return q
 }
 
-func host(m fleet.Member, specs []wire.EnvironmentSpec, v lamina.Version) scheduler.Host {
+// host is an instance as the scheduler sees it. An aged environment still takes
+// room but counts no more, so that the one in its place keeps the spread.
+func host(m fleet.Member, specs []wire.EnvironmentSpec, v lamina.Version, aged map[string]bool) scheduler.Host {
 	h := scheduler.Host{
 		ID: m.ID, Zone: m.Zone,
 		FreeMilliVCPU: int64(m.VCPUs)*1000 - lamina.ReserveMilliVCPU,
@@ -136,7 +139,7 @@ func host(m fleet.Member, specs []wire.EnvironmentSpec, v lamina.Version) schedu
 	for _, s := range specs {
 		h.FreeMilliVCPU -= s.MilliVCPU
 		h.FreeMiB -= int64(s.MemoryMB)
-		if s.VersionKey == v.Key() && s.Incarnation == v.Incarnation && !s.Draining {
+		if s.VersionKey == v.Key() && s.Incarnation == v.Incarnation && !s.Draining && !aged[s.ID] {
 			h.Version++
 		}
 	}

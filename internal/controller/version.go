@@ -17,7 +17,7 @@ type environment struct {
 	zone     string
 	shared   int  // environments of any version on its instance
 	silent   bool // its agent says nothing
-	retiring bool // its instance is being replaced for its age
+	retiring bool // it is being replaced for its age, or its instance is
 }
 
 func (e environment) ready() bool {
@@ -42,11 +42,14 @@ type situation struct {
 	known    bool // status was written before
 	bounds   *lamina.ScalingConfig
 	want     int  // what the scaler asks for; never less than the minimum is kept
+	full     bool // there is no room for what the generation that serves lacks
 	cramped  bool // there is no room for more than the minimum beside the generation that serves
 	load     lamina.Load
 	envs     []environment
 	failed   *failure
 	deleting bool
+	now      time.Time
+	age      time.Duration // at which an environment is replaced; 0: never
 }
 
 // outcome is what shall happen to it.
@@ -57,7 +60,10 @@ type outcome struct {
 	floor   int   // how many of the started ones would do to reach the minimum
 	config  lamina.FunctionConfig
 	refusal *scheduler.Refusal // why not all of them could be started
+	full    bool               // that refusal left none of them
 	drain   map[string]bool    // environment ids
+	aged    map[string]bool    // environment ids: those being replaced for their own age
+	due     time.Time          // when the next one reaches its age; zero: none will
 	remove  bool               // nothing is left: the rows can go
 }
 
@@ -91,7 +97,9 @@ func decide(s situation) outcome {
 		o.keep(s, gen, s.version.Config, want)
 	case given(st):
 		o.drainGeneration(s.envs, gen)
-		o.keepOld(s, want)
+		if old := s.old(); old != nil {
+			o.keep(s, st.Serving, *old, want)
+		}
 	default:
 		o.keepOld(s, want)
 		o.bringUp(s, first)
@@ -165,6 +173,7 @@ func (o *outcome) fail(code, text string) {
 
 // keep holds an active generation at its number.
 func (o *outcome) keep(s situation, gen int64, config lamina.FunctionConfig, want int) {
+	s.envs = o.rotate(s, gen)
 	live, ready := count(s.envs, gen)
 	for _, e := range s.envs {
 		if e.spec.Generation != gen {
@@ -185,15 +194,23 @@ func (o *outcome) keep(s situation, gen int64, config lamina.FunctionConfig, wan
 	}
 }
 
-// keepOld holds the generation that serves while a newer one is on its way or has failed.
+// keepOld holds the generation that serves while a newer one is on its way.
 func (o *outcome) keepOld(s situation, want int) {
-	serving := o.status.Serving
-	if serving == 0 || s.version.Previous == nil || s.version.PreviousGen != serving {
+	old, serving := s.old(), o.status.Serving
+	if old == nil || s.full {
 		return
 	}
 	if live, _ := count(s.envs, serving); live < want {
-		o.start, o.which, o.config = want-live, serving, *s.version.Previous
+		o.start, o.which, o.config = want-live, serving, *old
 	}
+}
+
+// old is the configuration of the generation that serves beside a newer one; nil: none does.
+func (s situation) old() *lamina.FunctionConfig {
+	if s.status.Serving == 0 || s.version.PreviousGen != s.status.Serving {
+		return nil
+	}
+	return s.version.Previous
 }
 
 func (o *outcome) drainAll(envs []environment) {

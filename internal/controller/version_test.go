@@ -25,6 +25,19 @@ func env(id string, gen int64, state byte) environment {
 	return e
 }
 
+// ready is an environment that became so at a second.
+func ready(id string, gen, at int64) environment {
+	e := env(id, gen, 'r')
+	e.status.ReadyAt = time.Unix(at, 0)
+	return e
+}
+
+// aging is a situation a hundred seconds after most environments became ready.
+func aging(s situation, age time.Duration) situation {
+	s.now, s.age = time.Unix(101, 0), age
+	return s
+}
+
 func envs(gen int64, states string) []environment {
 	var out []environment
 	for i := range states {
@@ -89,6 +102,26 @@ func TestDecide(t *testing.T) {
 			state: "Active", update: "Failed", serving: 1, drained: []string{"g2-0"}},
 		"after it the old one is still kept whole": {
 			s: situation{version: second, status: rolledBack, known: true, envs: envs(1, "rr")}, state: "Active", update: "Failed", serving: 1, start: 1, which: 1},
+		"and loses what it has too many of": {
+			s: situation{version: second, status: rolledBack, known: true, envs: envs(1, "rrrr")}, state: "Active", update: "Failed", serving: 1, drained: []string{"g1-0"}},
+		"and what others have taken the place of": {
+			s:     situation{version: second, status: rolledBack, known: true, envs: append(envs(1, "rrr"), environment{spec: wire.EnvironmentSpec{ID: "old", Generation: 1}, retiring: true})},
+			state: "Active", update: "Failed", serving: 1, drained: []string{"old"}},
+		"the oldest past its age gets a successor": {
+			s: aging(situation{version: first, status: active(1), known: true, envs: envs(1, "rrr")}, time.Second), state: "Active", update: "Successful", serving: 1, start: 1, which: 1},
+		"and serves until that is ready": {
+			s: aging(situation{version: first, status: active(1), known: true, envs: envs(1, "rrrs")}, time.Second), state: "Active", update: "Successful", serving: 1},
+		"then it drains, the oldest first": {
+			s:     aging(situation{version: first, status: active(1), known: true, envs: append(envs(1, "rrr"), ready("new", 1, 100))}, time.Second),
+			state: "Active", update: "Successful", serving: 1, drained: []string{"g1-0"}},
+		"the next waits until it is gone": {
+			s: aging(situation{version: first, status: active(1), known: true, envs: append(envs(1, "drr"), ready("new", 1, 100))}, time.Second), state: "Active", update: "Successful", serving: 1},
+		"a tenth of many at a time": {
+			s: aging(situation{version: first, status: active(1), known: true, bounds: bounds(20, 20), envs: envs(1, "rrrrrrrrrrrrrrrrrrrr")}, time.Second), state: "Active", update: "Successful", serving: 1, start: 2, which: 1},
+		"the young stay": {
+			s: aging(situation{version: first, status: active(1), known: true, envs: envs(1, "rrr")}, 5*time.Minute), state: "Active", update: "Successful", serving: 1},
+		"while a new generation comes up nobody is too old": {
+			s: aging(situation{version: second, status: rolling, known: true, envs: slices.Concat(envs(1, "rrr"), envs(2, "rrs"))}, time.Second), state: "Active", update: "InProgress", serving: 1},
 		"0/0 deactivates": {
 			s: situation{version: first, status: active(1), known: true, bounds: bounds(0, 0), envs: envs(1, "rrr")}, state: "Deactivating", update: "Successful", serving: 1, drained: []string{"g1-0", "g1-1", "g1-2"}},
 		"without environments it is Deactivated": {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,4 +43,22 @@ func TestRepublishUnderLoad(t *testing.T) {
 		t.Errorf("during five publishes %d calls were refused, others failed: %v", s.refused, s.others)
 	}
 	t.Logf("%d environments answered", s.environments())
+}
+
+// Callers notice nothing when environments are replaced at their age.
+func TestEnvironmentsRotateUnderLoad(t *testing.T) {
+	p := makePlace(t, up(t, "--environment-age", "6s"))
+	p.publish(t, p.goFunction(t, "crowd"))
+	first := p.names(t, "crowd")
+	if len(first) != minimum {
+		t.Fatalf("environments %v", first)
+	}
+	ended := p.callAllAlong(t, "crowd")
+	until(t, 90*time.Second, "the first three are gone", func() bool {
+		now := p.names(t, "crowd")
+		return len(now) >= minimum && !slices.ContainsFunc(first, func(e string) bool { return slices.Contains(now, e) })
+	})
+	if calls, failed := ended(); failed > 0 {
+		t.Errorf("%d of %d calls failed meanwhile", failed, calls)
+	}
 }
