@@ -68,6 +68,7 @@ type is struct{ Version, Prefix, Path, Implementation string }
 var languages = []language{
 	{"python", pythonCandidates, tryPython, pythonRemedy},
 	{"nodejs", nodeCandidates, tryNode, nodeRemedy},
+	{"java", javaCandidates, tryJava, javaRemedy},
 }
 
 // languageOf gives a runtime's language and the version of it: 22 of nodejs22.x.

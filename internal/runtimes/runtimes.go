@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lamina-dev/lamina/internal/runtimes/java"
 	"github.com/lamina-dev/lamina/internal/runtimes/nodejs"
 	"github.com/lamina-dev/lamina/internal/runtimes/python"
 )
@@ -53,6 +54,7 @@ type family int
 const (
 	familyPython family = iota
 	familyNode
+	familyJava
 	familyProvided
 	familyLater // known to AWS, not yet served here
 )
@@ -72,8 +74,8 @@ var known = []struct {
 	{"nodejs20.x", familyNode},
 	{"provided.al2023", familyProvided},
 	{"provided.al2", familyProvided},
-	{"java25", familyLater},
-	{"java21", familyLater},
+	{"java25", familyJava},
+	{"java21", familyJava},
 	{"dotnet10", familyLater},
 	{"dotnet8", familyLater},
 }
@@ -138,6 +140,8 @@ func Install(runtime, dir string) error {
 		err = python.Install(dir)
 	case familyNode:
 		err = nodejs.Install(dir)
+	case familyJava:
+		err = java.Install(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("installing the bootstrap of %s: %w", runtime, err)
@@ -171,6 +175,12 @@ func Command(runtime string, in Interpreter, fn Function, l Layout) (argv, env [
 		path = filepath.Join(l.Lang, rel)
 	}
 	env = append(env, "AWS_EXECUTION_ENV=AWS_Lambda_"+runtime)
+	if f == familyJava {
+		if l.Opt != serviceLayout.Opt {
+			env = append(env, java.OptVariable+"="+l.Opt)
+		}
+		return slices.Concat([]string{path}, java.Flags(fn.MemoryMB, fn.VCPUs, fn.ManagedInstances), []string{"-cp", java.ClassPath(l.Runtime), java.Main}), env, nil
+	}
 	if f == familyNode {
 		env = append(env, "NODE_PATH="+nodejs.Path(runtime, l.Opt, l.Runtime, l.Task), nodejs.VCPUVariable+"="+strconv.Itoa(fn.VCPUs))
 		return slices.Concat([]string{path}, nodejs.Flags(fn.MemoryMB), []string{filepath.Join(l.Runtime, nodejs.File)}), env, nil

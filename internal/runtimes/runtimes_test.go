@@ -183,13 +183,58 @@ func TestCommand(t *testing.T) {
 	if err != nil || !slices.Equal(argv, []string{"/var/task/bootstrap"}) || len(env) > 0 {
 		t.Errorf("%q %q %v", argv, env, err)
 	}
-	if _, _, err := Command("java21", Interpreter{}, Function{}, serviceLayout); err == nil {
-		t.Error("java21 has a command")
+	if _, _, err := Command("dotnet8", Interpreter{}, Function{}, serviceLayout); err == nil {
+		t.Error("dotnet8 has a command")
+	}
+}
+
+func TestJavaCommand(t *testing.T) {
+	in := Interpreter{Runtime: "java21", Path: "/usr/lib/jvm/java-21-openjdk-amd64/bin/java", Prefix: "/usr/lib/jvm/java-21-openjdk-amd64"}
+	argv, env, err := Command("java21", in, Function{MemoryMB: 2048, VCPUs: 2, ManagedInstances: true}, serviceLayout)
+	if err != nil || !slices.Equal(argv, []string{"/var/lang/bin/java", "-XX:MaxHeapSize=1782579k", "-XX:ActiveProcessorCount=2", "-XX:-UsePerfData",
+		"-Djava.net.preferIPv4Stack=true", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true", "-cp", "/var/runtime/runtime.jar", "lamina.Main"}) ||
+		!slices.Equal(env, []string{"AWS_EXECUTION_ENV=AWS_Lambda_java21"}) {
+		t.Errorf("%q %q %v", argv, env, err)
+	}
+	argv, env, err = Command("java21", in, Function{MemoryMB: 512}, Layout{Task: "/d/task", Runtime: "/d/rt", Lang: "/x", Opt: "/d/opt", Tmp: "/d/tmp"})
+	if err != nil || !slices.Contains(argv, "-XX:MaxHeapSize=445644k") || !slices.Contains(argv, "-XX:TieredStopAtLevel=1") || !slices.Contains(env, "LAMINA_OPT=/d/opt") {
+		t.Errorf("%q %q %v", argv, env, err)
+	}
+}
+
+// Only a JVM of the version serves a runtime; else the reason says which command brings one.
+func TestFindJava(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("PATH", filepath.Join(home, "bin")+":/bin")
+	for _, name := range []string{"JAVA_HOME", "SDKMAN_DIR", "MISE_DATA_DIR", "ASDF_DATA_DIR", "XDG_DATA_HOME"} {
+		t.Setenv(name, "")
+	}
+	says := func(version, home string) string {
+		return "printf 'Property settings:\\n    java.home = " + home + "\\n    java.vendor = Nobody\\n    java.version = " + version + "\\n' >&2"
+	}
+	find := func() (Interpreter, error) {
+		fresh := cache{entries: map[cacheKey]cacheEntry{}}
+		return fresh.get(t.Context(), "java77", "") // which no host has
+	}
+	script(t, filepath.Join(home, "bin/java"), says("17.0.15", "/usr/lib/jvm/x"))
+	_, err := find()
+	missing, ok := errors.AsType[*MissingError](err)
+	if !ok || !strings.Contains(missing.Reason, filepath.Join(home, "bin/java")+" (is version 17.0.15)") || !strings.Contains(missing.Remedy, "`lamina runtimes install java77`") {
+		t.Errorf("%v", err)
+	}
+	for version, full := range map[string]string{"77": "77.0.0", "77.0.2": "77.0.2"} {
+		dir := filepath.Join(home, ".sdkman/candidates/java", version+".0-tem")
+		script(t, filepath.Join(dir, "bin/java"), says(version, dir))
+		if in, err := find(); err != nil || in.Version != full || in.Path != filepath.Join(dir, "bin/java") || in.Prefix != dir {
+			t.Errorf("%s: %+v %v", version, in, err)
+		}
+		os.RemoveAll(dir)
 	}
 }
 
 func TestUnservedRuntimes(t *testing.T) {
-	for runtime, reason := range map[string]string{"java21": "not yet served", "cobol": "not known"} {
+	for runtime, reason := range map[string]string{"dotnet8": "not yet served", "cobol": "not known"} {
 		_, err := Find(t.Context(), runtime, nil)
 		if missing, ok := errors.AsType[*MissingError](err); !ok || !strings.Contains(missing.Error(), reason) {
 			t.Errorf("%s: %v", runtime, err)

@@ -41,8 +41,8 @@ type Options struct {
 	Env      map[string]string // the customer's
 	Text     bool              // text logs
 	MemoryMB int               // default 2048
-	// Overrides name interpreters, as lamina up's --runtime does.
-	Overrides map[string]string
+	// Interpreter is used instead of the one that is found; nil: none.
+	Interpreter *runtimes.Interpreter
 }
 
 // Environment is a running environment of a function.
@@ -62,10 +62,7 @@ var driver = sync.OnceValues(func() (*plain.Driver, error) { return plain.New(co
 // the runtime's interpreter is missing.
 func Run(t testing.TB, o Options) *Environment {
 	t.Helper()
-	in, err := runtimes.Find(t.Context(), o.Runtime, o.Overrides)
-	if err != nil {
-		t.Skip(err)
-	}
+	in := interpreter(t, o)
 	sb, err := driver()
 	must(t, err)
 	spec := sandbox.Spec{ID: "env", Dir: t.TempDir(), TaskDir: packageFolder(t, o), RuntimeDir: folder(t), LangDir: in.Prefix}
@@ -100,6 +97,18 @@ func Run(t testing.TB, o Options) *Environment {
 		}
 	})
 	return f
+}
+
+func interpreter(t testing.TB, o Options) runtimes.Interpreter {
+	t.Helper()
+	if o.Interpreter != nil {
+		return *o.Interpreter
+	}
+	in, err := runtimes.Find(t.Context(), o.Runtime, nil)
+	if err != nil {
+		t.Skip(err)
+	}
+	return in
 }
 
 func function(o Options, address string) runtimes.Function {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // The programs and libraries are needed by interpreters that are installed
@@ -51,12 +52,21 @@ func Entries() ([]Entry, error) {
 		}
 		list = append(list, e)
 	}
-	for _, name := range etc {
+	for _, name := range slices.Concat(etc, openJDKs()) {
 		if src, err := filepath.EvalSymlinks("/etc/" + name); err == nil {
 			list = append(list, Entry{Path: "etc/" + name, Source: src})
 		}
 	}
 	return list, nil
+}
+
+// openJDKs are folders that Debian's JVMs, which lie below /usr, have links into and do not start without.
+func openJDKs() (names []string) {
+	folders, _ := filepath.Glob("/etc/java-*-openjdk") // the pattern is well formed
+	for _, f := range folders {
+		names = append(names, filepath.Base(f))
+	}
+	return names
 }
 
 // Files are an environment's own files below /etc.

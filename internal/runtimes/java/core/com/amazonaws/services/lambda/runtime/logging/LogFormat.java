@@ -1,0 +1,5 @@
+package com.amazonaws.services.lambda.runtime.logging;
+
+public enum LogFormat {
+    JSON, TEXT
+}
