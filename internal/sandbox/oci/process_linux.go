@@ -131,7 +131,7 @@ func (d *Driver) clear(id string, group *cgroup.Group) {
 // reapGofer takes the exit status of gVisor's file server, which ends with its
 // sandbox and is a child of ours; a deletion would wait for it in vain.
 func (d *Driver) reapGofer(id string) {
-	files, _ := filepath.Glob(filepath.Join(d.command.state, id+"*.state"))
+	files, _ := filepath.Glob(filepath.Join(d.command.state, id+"_*.state"))
 	if d.cfg.Kind != Runsc || len(files) != 1 {
 		return
 	}
@@ -164,10 +164,10 @@ func (p *process) watch() {
 	close(p.done)
 }
 
-// PID implements sandbox.Process.
 // FlushLog implements sandbox.Flusher.
 func (p *process) FlushLog() { p.output.Flush() }
 
+// PID implements sandbox.Process.
 func (p *process) PID() int { return p.first.Pid }
 
 // Done implements sandbox.Process.

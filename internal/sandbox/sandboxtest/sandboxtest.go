@@ -41,7 +41,7 @@ func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 		"Environment": s.environment, "Identity": s.identity, "Files": s.files, "Tmp": s.tmp, "Logs": s.logs,
 		"ExitCodes": s.exitCodes, "Signal": s.signal, "KillTree": s.killTree, "ExitKillsTree": s.exitKillsTree,
 		"StartFaults": s.startFaults, "Memory": s.memory, "Usage": s.usage, "Pids": s.pids, "Listen": s.listen,
-		"NothingLeft": s.nothingLeft, "Many": s.many,
+		"NothingLeft": s.nothingLeft, "Rounds": s.rounds, "Many": s.many,
 		"Names": s.names, "Namespaces": s.namespaces, "System calls": s.systemCalls, "Privileges": s.privileges, "Network": s.network, "CPU": s.cpu,
 		"Root": s.root, "RootFaults": s.rootFaults,
 	}
