@@ -57,6 +57,7 @@ func (p *process) watch() {
 	p.exit = sandbox.ExitOf(p.cmd.ProcessState)
 	if !p.pidNS {
 		p.killGroup()
+		p.awaitGroup()
 	}
 	p.output.Drain(drainTime) // only a descendant that left the group keeps it open
 	p.exit.OOM = p.exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
@@ -69,6 +70,16 @@ func (p *process) watch() {
 func (p *process) killGroup() {
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.group.Kill()
+}
+
+// awaitGroup waits until the last member of the group is gone: what was killed
+// takes a moment to die.
+func (p *process) awaitGroup() {
+	for end := time.Now().Add(drainTime); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if errors.Is(syscall.Kill(-p.cmd.Process.Pid, 0), syscall.ESRCH) {
+			return
+		}
+	}
 }
 
 func (p *process) PID() int              { return p.cmd.Process.Pid }
