@@ -22,7 +22,7 @@ const module = "github.com/lamina-dev/lamina"
 var layers = map[string]int{
 	"cmd": 5,
 
-	"internal/api": 4, "internal/console": 4, "internal/sim": 4,
+	"internal/api": 4, "internal/console": 4, "internal/sim": 4, "internal/check": 4,
 
 	"internal/router": 3, "internal/controller": 3, "internal/agent": 3,
 

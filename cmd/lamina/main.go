@@ -30,6 +30,7 @@ type cli struct {
 	Explain  explainCmd  `cmd:"" help:"Say why a function version or a capacity provider is as it is, and what would change it."`
 	Outage   outageCmd   `cmd:"" help:"Make zones or instance types unavailable on purpose; a zone's instances end with it."`
 	Runtimes runtimesCmd `cmd:"" help:"Say which runtimes run here and where they come from; install and remove them."`
+	Check    checkCmd    `cmd:"" help:"Find out whether a function is safe when its requests overlap; exit status 1 means it is not."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what this machine offers, and how to get what is missing."`
 	Simulate simulateCmd `cmd:"" help:"Foretell throttles, latency, fleet and cost of a load, on a virtual clock."`
 	Agent    agentCmd    `cmd:"" hidden:"" help:"Run as the agent of one instance; the server starts it."`

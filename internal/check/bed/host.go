@@ -1,0 +1,89 @@
+// Package bed runs the execution environments of a function under check, in
+// this process: a sandbox, the Runtime API, and the ends of the watch's pipe and
+// of the log. It lets the caller hand out events one by one and look at the
+// processes meanwhile.
+package bed
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/check/finding"
+	"github.com/lamina-dev/lamina/internal/runtimes"
+	"github.com/lamina-dev/lamina/internal/sandbox"
+)
+
+// Function is what runs.
+type Function struct {
+	Name, Runtime, Handler, Architecture string
+	TaskDir, OptDir                      string // unpacked, readable for all
+	MemoryMB, VCPUs                      int
+	Timeout                              time.Duration
+	Region                               string
+	LogFormat, LogLevel                  string
+	Variables                            map[string]string
+}
+
+// Host starts environments of one function.
+type Host struct {
+	fn       Function
+	language finding.Language
+	box      sandbox.Sandbox
+	in       runtimes.Interpreter
+	dir      string // scratch, this host's own
+	runtime  string // bootstrap files
+	started  int
+}
+
+// NewHost finds what the function's runtime needs; a missing interpreter or an
+// unusable package is an error in words for the user. dir is an empty folder
+// that stays the caller's.
+func NewHost(ctx context.Context, box sandbox.Sandbox, fn Function, dir string, overrides map[string]string) (*Host, error) {
+	in, err := runtimes.Find(ctx, fn.Runtime, overrides)
+	if err != nil {
+		return nil, err
+	}
+	if err := runtimes.Check(fn.Runtime, fn.Architecture, fn.TaskDir, fn.OptDir); err != nil {
+		return nil, err
+	}
+	h := &Host{fn: fn, language: LanguageOf(fn.Runtime), box: box, in: in, dir: dir, runtime: filepath.Join(dir, "runtime")}
+	if err := os.MkdirAll(h.runtime, 0o755); err != nil {
+		return nil, fmt.Errorf("make the runtime's folder: %w", err)
+	}
+	// Whatever the umask is: the function runs as a user of its own.
+	for _, d := range []string{dir, h.runtime} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			return nil, fmt.Errorf("open a folder for the function: %w", err)
+		}
+	}
+	return h, runtimes.Install(fn.Runtime, h.runtime)
+}
+
+// Language is that of the function.
+func (h *Host) Language() finding.Language { return h.language }
+
+// Watched tells whether the runtime's bootstrap has a watch.
+func (h *Host) Watched() bool {
+	return h.language == finding.Python || h.language == finding.Node
+}
+
+// Interpreter is what runs the function, in words.
+func (h *Host) Interpreter() string {
+	if h.in.Path == "" {
+		return h.fn.Runtime
+	}
+	return fmt.Sprintf("%s (%s, %s)", h.fn.Runtime, h.in.Version, h.in.Path)
+}
+
+// LanguageOf gives a runtime's language.
+func LanguageOf(runtime string) finding.Language {
+	for _, l := range []finding.Language{finding.Python, finding.Node, finding.Java} {
+		if len(runtime) >= len(l) && runtime[:len(l)] == string(l) {
+			return l
+		}
+	}
+	return finding.Native
+}

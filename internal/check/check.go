@@ -1,0 +1,238 @@
+// Package check finds out whether a function is safe when its requests overlap.
+//
+// It learns how each event is answered alone, several times, in fresh and in
+// used environments; then runs the events overlapped in many ways, from two at
+// once to the most there can be, and compares. Besides it takes what the watch
+// in the language's bootstrap tells, and what can be seen of the processes.
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/check/bed"
+	"github.com/lamina-dev/lamina/internal/check/finding"
+	"github.com/lamina-dev/lamina/internal/check/judge"
+	"github.com/lamina-dev/lamina/internal/check/report"
+	"github.com/lamina-dev/lamina/internal/check/trace"
+	"github.com/lamina-dev/lamina/internal/sandbox"
+)
+
+// Config is what to check, and how.
+type Config struct {
+	Function bed.Function // TaskDir is copied; the copy is what runs
+	Events   []Event      // at least one
+	MaxSlots int          // most requests at once; 0: the runtime's default, at most DefaultSlots
+	Time     time.Duration
+	Seed     uint64
+	Sandbox  sandbox.Sandbox
+	Runtimes map[string]string // executables by runtime, as the operator named them
+	Scratch  string            // folder for what is made meanwhile; "": the system's
+	Progress func(text string) // may be nil
+}
+
+// Defaults of a check.
+const (
+	DefaultTime  = 60 * time.Second
+	DefaultSlots = 16 // AWS's for Python and one vCPU (lmi-service.md); more adds little to what is found
+)
+
+// NotCheckable is why there can be no verdict, and what to provide.
+type NotCheckable struct {
+	Why     string
+	Provide string
+}
+
+func (e *NotCheckable) Error() string {
+	if e.Provide == "" {
+		return e.Why
+	}
+	return e.Why + "\n  " + e.Provide
+}
+
+// Run checks a function. An error, often a *NotCheckable, means that there is no
+// verdict; findings are in the report.
+func Run(ctx context.Context, cfg Config) (report.Report, error) {
+	began := time.Now()
+	cfg.Time = cmp.Or(cfg.Time, DefaultTime)
+	cfg.MaxSlots = max(2, cmp.Or(cfg.MaxSlots, DefaultSlots))
+	if cfg.Progress == nil {
+		cfg.Progress = func(string) {}
+	}
+	if len(cfg.Events) == 0 {
+		return report.Report{}, &NotCheckable{"There are no events to run.", "Put some that the function really gets, as JSON files of different content, into a folder and name it with --events DIR."}
+	}
+	dir, err := os.MkdirTemp(cfg.Scratch, "lamina-check-")
+	if err != nil {
+		return report.Report{}, fmt.Errorf("make a folder for the check: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	c, err := newCheck(ctx, cfg, dir, began)
+	if err != nil {
+		return report.Report{}, err
+	}
+	err = c.run(ctx)
+	if f, ok := errors.AsType[*bed.InitFailure](err); ok {
+		err = &NotCheckable{"The function can't be loaded. " + f.Error(), "See that the code is complete, packages included, and that --handler and --runtime are right; variables come by --env NAME=VALUE."}
+	}
+	if err != nil {
+		return report.Report{}, err
+	}
+	return c.report(), nil
+}
+
+// check is one on its way.
+type check struct {
+	cfg   Config
+	r     *runner
+	case_ judge.Case
+	began time.Time
+	until time.Time // when to come to an end
+
+	events   []event
+	found    finding.Set
+	suspects []suspect
+	shown    map[string]*trace.Trace // by request id: the run in which a finding's first request was
+	runs     []report.Run
+	gaps     []string // not covered
+	watched  bool     // the watch told something
+}
+
+// event is what is learned of one.
+type event struct {
+	Event
+	alone   time.Duration
+	outcome trace.Outcome
+	left    string // why it is left out of what overlaps; "" if it is not
+}
+
+// suspect is an answer under suspicion, with the run that showed it.
+type suspect struct {
+	judge.Suspect
+	t *trace.Trace
+}
+
+func newCheck(ctx context.Context, cfg Config, dir string, began time.Time) (*check, error) {
+	task, err := copyCode(cfg.Function.TaskDir, filepath.Join(dir, "task"))
+	if err != nil {
+		return nil, err
+	}
+	cfg.Function.TaskDir = task
+	host, err := bed.NewHost(ctx, cfg.Sandbox, cfg.Function, filepath.Join(dir, "bed"), cfg.Runtimes)
+	if err != nil {
+		return nil, &NotCheckable{Why: "The function can't be run here: " + err.Error()}
+	}
+	c := &check{
+		cfg: cfg, began: began, until: began.Add(cfg.Time), shown: map[string]*trace.Trace{},
+		r:     &runner{host: host, events: cfg.Events, timeout: cfg.Function.Timeout, seed: cfg.Seed},
+		case_: judge.Case{Language: host.Language()},
+	}
+	for _, e := range cfg.Events {
+		c.events = append(c.events, event{Event: e})
+		c.case_.Events = append(c.case_.Events, judge.Event{Name: e.Name})
+	}
+	return c, nil
+}
+
+// run is the whole check.
+func (c *check) run(ctx context.Context) error {
+	// What runs when the time is over gets some more to end by itself.
+	ctx, cancel := context.WithDeadline(ctx, c.until.Add(overtime(c.cfg.Time)))
+	defer cancel()
+	for _, step := range []func(context.Context) error{c.learn, c.overlap, c.settle} {
+		err := step(ctx)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			c.gap("the time was over before all was run; --time gives more")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// overtime is how long past its time a check may run: an environment's end and
+// the answers on their way.
+func overtime(d time.Duration) time.Duration { return max(5*time.Second, d/10) }
+
+// left is how much time there is; none when it is over.
+func (c *check) left() time.Duration { return time.Until(c.until) }
+
+func (c *check) gap(format string, args ...any) {
+	c.gaps = append(c.gaps, fmt.Sprintf(format, args...))
+}
+
+// judge takes in a run: what it shows besides its answers.
+func (c *check) judge(t *trace.Trace) {
+	c.runs = append(c.runs, report.Run{Name: t.Name, Slots: t.Slots, Requests: len(t.Requests)})
+	c.watched = c.watched || len(t.Facts) > 0
+	j := c.case_
+	c.add(t, j.State(t)...)
+	c.add(t, j.Log(t)...)
+	c.add(t, j.Timeouts(t, c.r.timeout)...)
+	if !t.Alone {
+		c.add(t, j.Files(t)...)
+		c.add(t, j.Growth(t)...)
+	}
+}
+
+func (c *check) add(t *trace.Trace, fs ...finding.Finding) {
+	for _, f := range fs {
+		if len(f.Requests) > 0 && c.shown[f.Requests[0].ID] == nil {
+			c.shown[f.Requests[0].ID] = t
+		}
+	}
+	c.found.Add(fs...)
+}
+
+// answers takes in a run's answers; what is wrong with them is settled at the end.
+func (c *check) answers(t *trace.Trace) {
+	for _, s := range c.case_.Answers(t) {
+		c.suspects = append(c.suspects, suspect{s, t})
+	}
+}
+
+// report is the outcome.
+func (c *check) report() report.Report {
+	fn := c.cfg.Function
+	r := report.Report{
+		Function: fn.Name, Runtime: fn.Runtime, Handler: fn.Handler, Language: c.case_.Language, Interpreter: c.r.host.Interpreter(),
+		Seed: c.cfg.Seed, MaxSlots: c.cfg.MaxSlots, Took: time.Since(c.began), Runs: c.runs, Findings: c.found.List(), NotCovered: c.notCovered(),
+	}
+	names := make([]string, len(c.events))
+	for i, e := range c.events {
+		names[i] = e.Name
+		ev := report.Event{Name: e.Name, Alone: e.alone, Outcome: string(e.outcome)}
+		if p := c.case_.Events[i].Profile; p != nil {
+			for _, m := range p.Masked() {
+				ev.Masked = append(ev.Masked, report.Masked{Path: m[0], Why: m[1]})
+			}
+		}
+		r.Events = append(r.Events, ev)
+	}
+	for _, f := range r.Findings {
+		var tl report.Timeline
+		if len(f.Requests) > 0 {
+			if t := c.shown[f.Requests[0].ID]; t != nil {
+				tl = report.NewTimeline(t, f, names)
+			}
+		}
+		r.Timelines = append(r.Timelines, tl)
+	}
+	return r
+}
+
+// notCovered is what nobody should think was looked at.
+func (c *check) notCovered() []string {
+	list := c.gaps
+	if !c.watched {
+		list = append(list, fmt.Sprintf("variables, files, connections and work after the answer: the runtime %s has no watch; answers, processes and log lines were looked at", c.cfg.Function.Runtime))
+	}
+	return append(list, "what the events do not reach, other services' own concurrency, and interleavings that did not come up: nothing found is no proof")
+}

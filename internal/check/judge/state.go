@@ -1,0 +1,261 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lamina-dev/lamina/internal/check/finding"
+	"github.com/lamina-dev/lamina/internal/check/mask"
+	"github.com/lamina-dev/lamina/internal/check/trace"
+	"github.com/lamina-dev/lamina/internal/check/watch"
+)
+
+// State finds what requests leave in variables, the environment and the process
+// for others. A write alone is no fault: lazy initialisation, caches and
+// counters write too. It is one when a request's own data replaces another's.
+func (c Case) State(t *trace.Trace) (list []finding.Finding) {
+	writes := map[writeKey][]watch.Record{}
+	var order []writeKey
+	for _, r := range t.Facts {
+		k := writeKey{r.Process(), r.Kind, r.Name}
+		if !isState(r.Kind) || r.RequestID == "" {
+			continue
+		}
+		if writes[k] == nil {
+			order = append(order, k)
+		}
+		writes[k] = append(writes[k], r)
+	}
+	for _, k := range order {
+		if f, ok := c.written(t, k, writes[k]); ok {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// writeKey is one variable of one worker.
+type writeKey struct {
+	by   watch.Process
+	kind watch.Kind
+	name string
+}
+
+func isState(k watch.Kind) bool {
+	switch k {
+	case watch.GlobalWrite, watch.ModuleAttrWrite, watch.ClassWrite, watch.DefaultWrite, watch.ClosureWrite,
+		watch.EnvWrite, watch.Chdir, watch.Locale, watch.Umask, watch.ProcessOther:
+		return true
+	}
+	return false
+}
+
+func (c Case) written(t *trace.Trace, k writeKey, writes []watch.Record) (finding.Finding, bool) {
+	switch k.kind {
+	case watch.EnvWrite:
+		return c.differently(t, writes, finding.EnvironmentMutated, "environment variable "+k.name)
+	case watch.Chdir:
+		if f, ok := c.differently(t, writes, finding.ProcessState, "the working folder"); ok {
+			return f, true
+		}
+		return c.once(t, writes[0], "the working folder")
+	case watch.Locale, watch.Umask, watch.ProcessOther:
+		return c.differently(t, writes, finding.ProcessState, processState(k))
+	}
+	if f, ok := c.replaced(t, k, writes); ok {
+		return f, true
+	}
+	return c.grown(t, k, writes)
+}
+
+func processState(k writeKey) string {
+	if k.name != "" {
+		return string(k.kind) + " (" + k.name + ")"
+	}
+	return "the " + string(k.kind)
+}
+
+// replaced looks for a value with one request's data in the place of a value
+// with another's.
+func (c Case) replaced(t *trace.Trace, k writeKey, writes []watch.Record) (finding.Finding, bool) {
+	for i, w := range writes {
+		if w.Detail.What == "grow" || w.Detail.What == "shrink" {
+			continue
+		}
+		by, ok := c.owner(t, w.RequestID, w.Detail.After)
+		if !ok || c.keyed(by, k.name) {
+			continue
+		}
+		for _, before := range []string{w.Detail.Before, lastBefore(writes[:i])} {
+			if before == w.Detail.After {
+				continue
+			}
+			victim, ok := c.owner(t, "", before)
+			if !ok || victim.ID == by.ID {
+				continue
+			}
+			if victim.Event == by.Event && !strings.Contains(before, victim.ID) {
+				continue
+			}
+			return c.mutated(t, k, w, by, victim, before), true
+		}
+	}
+	return finding.Finding{}, false
+}
+
+func lastBefore(writes []watch.Record) string {
+	if len(writes) == 0 {
+		return ""
+	}
+	return writes[len(writes)-1].Detail.After
+}
+
+// keyed tells that a place belongs to the request: its key carries the request's data.
+func (c Case) keyed(r trace.Request, name string) bool {
+	_, key, ok := strings.Cut(name, "[")
+	return ok && (strings.Contains(key, r.ID) || c.exclusive(r.Event).In(key) != "")
+}
+
+// exclusive are the words of an event that not all others have.
+func (c Case) exclusive(event int) mask.Words {
+	words := c.Events[event].Words
+	if len(c.Events) == 1 {
+		return words
+	}
+	rest := mask.Words{}
+	for w := range words {
+		for i, o := range c.Events {
+			if i != event && !o.Words[w] {
+				rest[w] = true
+				break
+			}
+		}
+	}
+	return rest
+}
+
+// owner is the request whose data a text carries; the one that is said to have
+// written it where it fits.
+func (c Case) owner(t *trace.Trace, id, text string) (trace.Request, bool) {
+	if text == "" {
+		return trace.Request{}, false
+	}
+	if r, ok := t.Find(id); ok && (strings.Contains(text, id) || c.exclusive(r.Event).In(text) != "") {
+		return r, true
+	}
+	for i := len(t.Requests) - 1; i >= 0; i-- {
+		if r := t.Requests[i]; strings.Contains(text, r.ID) {
+			return r, true
+		}
+	}
+	for i := len(t.Requests) - 1; i >= 0; i-- {
+		if r := t.Requests[i]; c.exclusive(r.Event).In(text) != "" {
+			return r, true
+		}
+	}
+	return trace.Request{}, false
+}
+
+func (c Case) mutated(t *trace.Trace, k writeKey, w watch.Record, by, victim trace.Request, before string) finding.Finding {
+	kind := finding.GlobalMutated
+	what := "the global variable"
+	switch k.kind {
+	case watch.ClassWrite:
+		kind, what = finding.ClassMutated, "the class attribute"
+	case watch.DefaultWrite:
+		what = "the default argument"
+	case watch.ModuleAttrWrite:
+		what = "the module's attribute"
+	case watch.ClosureWrite:
+		what = "the captured variable"
+	}
+	when := "the next request in this process finds it"
+	if c.Language != finding.Python {
+		when = "requests that overlap see each other's value"
+	}
+	return c.make(finding.Finding{
+		Kind: kind, Name: k.name, File: w.File, Line: w.Line, Expected: clip(before), Got: clip(w.Detail.After),
+		Text:     fmt.Sprintf("%s replaces %s's data in %s %s by its own; %s.", c.Events[by.Event].Name, c.Events[victim.Event].Name, what, k.name, when),
+		Requests: c.requests(t, victim, by),
+	})
+}
+
+// grown looks for what grows though the same event came before: no cache by key
+// does. A default argument that takes in a request's data is a fault at once.
+func (c Case) grown(t *trace.Trace, k writeKey, writes []watch.Record) (finding.Finding, bool) {
+	var grows []watch.Record
+	var by []trace.Request
+	again := false
+	seen := map[int]int{}
+	for _, w := range writes {
+		r, ok := t.Find(w.RequestID)
+		if w.Detail.What != "grow" || !ok {
+			continue
+		}
+		if n := len(grows); n > 0 && w.Detail.Size > 0 && w.Detail.Size <= grows[n-1].Detail.Size {
+			return finding.Finding{}, false // something takes out as well
+		}
+		again = again || seen[r.Event] >= 2
+		seen[r.Event]++
+		grows, by = append(grows, w), append(by, r)
+	}
+	switch {
+	case k.kind == watch.DefaultWrite && len(grows) >= 2:
+		last := grows[1]
+		return c.mutated(t, k, last, by[1], by[0], last.Detail.Before), true
+	case again && len(grows) >= leastGrows:
+		last := grows[len(grows)-1]
+		return c.make(finding.Finding{
+			Kind: finding.MemoryGrows, Name: k.name, File: last.File, Line: last.Line, Got: clip(last.Detail.Added), Times: len(grows),
+			Text:     fmt.Sprintf("%s grows with each request, though the same events come again (%d elements after %d requests of a worker), and nothing is taken out.", k.name, last.Detail.Size, len(grows)),
+			Requests: c.requests(t, by[len(by)-1]),
+		}), true
+	}
+	return finding.Finding{}, false
+}
+
+// leastGrows is from how many requests on a container counts as growing (chosen).
+const leastGrows = 4
+
+// differently looks for two requests that set the same thing to different values.
+func (c Case) differently(t *trace.Trace, writes []watch.Record, kind finding.Kind, what string) (finding.Finding, bool) {
+	first := writes[0]
+	a, ok := t.Find(first.RequestID)
+	if !ok {
+		return finding.Finding{}, false
+	}
+	for _, w := range writes[1:] {
+		b, ok := t.Find(w.RequestID)
+		if !ok || b.ID == a.ID || w.Detail.After == first.Detail.After {
+			continue
+		}
+		return c.make(finding.Finding{
+			Kind: kind, Name: orKind(w), File: w.File, Line: w.Line, Expected: clip(first.Detail.After), Got: clip(w.Detail.After),
+			Text:     fmt.Sprintf("%s sets %s to another value than %s did; it belongs to the process, and so to other requests too.", c.Events[b.Event].Name, what, c.Events[a.Event].Name),
+			Requests: c.requests(t, a, b),
+		}), true
+	}
+	return finding.Finding{}, false
+}
+
+func (c Case) once(t *trace.Trace, w watch.Record, what string) (finding.Finding, bool) {
+	r, ok := t.Find(w.RequestID)
+	if !ok {
+		return finding.Finding{}, false
+	}
+	return c.make(finding.Finding{
+		Kind: finding.ProcessState, Name: orKind(w), File: w.File, Line: w.Line, Expected: clip(w.Detail.Before), Got: clip(w.Detail.After),
+		Text:     fmt.Sprintf("%s changes %s and leaves it changed: relative paths of other requests in this process mean something else from then on.", c.Events[r.Event].Name, what),
+		Requests: c.requests(t, r),
+	}), true
+}
+
+func orKind(r watch.Record) string {
+	if r.Name != "" && r.Kind == watch.EnvWrite {
+		return r.Name
+	}
+	if r.Kind == watch.ProcessOther && r.Name != "" {
+		return r.Name
+	}
+	return string(r.Kind)
+}
