@@ -20,6 +20,7 @@ import (
 
 type checkCmd struct {
 	targetFlags
+	rootsFlag
 	Function string `arg:"" optional:"" help:"FUNCTION or FUNCTION:QUALIFIER of a running server; or give --code."`
 
 	Code    string            `help:"Folder or zip file of the code; no server is needed." placeholder:"DIR"`
@@ -89,11 +90,14 @@ func (c checkCmd) run(ctx context.Context) (checkreport.Report, error) {
 
 // config says what to check: the flags, over what a server says of the function.
 func (c checkCmd) config(ctx context.Context, dir string) (check.Config, error) {
-	cfg := check.Config{MaxSlots: c.Slots, Time: c.Time, Seed: c.Seed, Runtimes: c.Using, Progress: c.progress()}
+	cfg := check.Config{MaxSlots: c.Slots, Time: c.Time, Seed: c.Seed, Progress: c.progress()}
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64N(1<<32-1) + 1
 	}
 	var err error
+	if cfg.Runtimes, err = c.places(c.Using); err != nil {
+		return cfg, err
+	}
 	switch {
 	case c.Function != "" && c.Code != "":
 		err = errors.New("give either FUNCTION, which a server has, or --code, not both")

@@ -20,6 +20,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/check/judge"
 	"github.com/lamina-dev/lamina/internal/check/report"
 	"github.com/lamina-dev/lamina/internal/check/trace"
+	"github.com/lamina-dev/lamina/internal/runtimes"
 	"github.com/lamina-dev/lamina/internal/sandbox"
 )
 
@@ -31,7 +32,7 @@ type Config struct {
 	Time     time.Duration
 	Seed     uint64
 	Sandbox  sandbox.Sandbox
-	Runtimes map[string]string // executables by runtime, as the operator named them
+	Runtimes runtimes.Places   // where the runtime may come from
 	Scratch  string            // folder for what is made meanwhile; "": the system's
 	Progress func(text string) // may be nil
 }
@@ -76,6 +77,7 @@ func Run(ctx context.Context, cfg Config) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
+	defer c.r.host.Close()
 	err = c.run(ctx)
 	if f, ok := errors.AsType[*bed.InitFailure](err); ok {
 		err = &NotCheckable{"The function can't be loaded. " + f.Error(), "See that the code is complete, packages included, and that --handler and --runtime are right; variables come by --env NAME=VALUE."}

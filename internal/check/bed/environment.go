@@ -121,8 +121,11 @@ func (e *Environment) launch(ctx context.Context, h *Host, id string) error {
 // spec says how the environment is run, as an agent would.
 func (e *Environment) spec(h *Host, id, api string) (sandbox.Spec, error) {
 	s := sandbox.Spec{
-		ID: id, Dir: e.dir, TaskDir: h.fn.TaskDir, LayersDir: h.fn.OptDir, RuntimeDir: h.runtime, LangDir: h.in.Prefix,
+		ID: id, Dir: e.dir, TaskDir: h.fn.TaskDir, LayersDir: h.fn.OptDir, RuntimeDir: h.runtime, LangDir: h.in.Prefix, RootDir: h.in.Root,
 		Limits: sandbox.Limits{Pids: pids, NoFile: noFile}, Log: e.log.line,
+	}
+	if h.in.Own {
+		s.RuntimeDir = "" // the root's /var/runtime is its own
 	}
 	layout := runtimes.Layout(h.box.Layout(s))
 	f := runtimes.Function{

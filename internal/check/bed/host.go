@@ -33,6 +33,7 @@ type Host struct {
 	language finding.Language
 	box      sandbox.Sandbox
 	in       runtimes.Interpreter
+	release  func()
 	dir      string // scratch, this host's own
 	runtime  string // bootstrap files
 	started  int
@@ -40,34 +41,49 @@ type Host struct {
 
 // NewHost finds what the function's runtime needs; a missing interpreter or an
 // unusable package is an error in words for the user. dir is an empty folder
-// that stays the caller's.
-func NewHost(ctx context.Context, box sandbox.Sandbox, fn Function, dir string, overrides map[string]string) (*Host, error) {
-	in, err := runtimes.Find(ctx, fn.Runtime, overrides)
+// that stays the caller's, who closes the host as well.
+func NewHost(ctx context.Context, box sandbox.Sandbox, fn Function, dir string, places runtimes.Places) (*Host, error) {
+	in, release, err := runtimes.Locate(ctx, fn.Runtime, places)
 	if err != nil {
 		return nil, err
 	}
-	if err := runtimes.Check(fn.Runtime, fn.Architecture, fn.TaskDir, fn.OptDir); err != nil {
+	h := &Host{fn: fn, language: LanguageOf(fn.Runtime), box: box, in: in, release: release, dir: dir, runtime: filepath.Join(dir, "runtime")}
+	if err := h.prepare(); err != nil {
+		release()
 		return nil, err
 	}
-	h := &Host{fn: fn, language: LanguageOf(fn.Runtime), box: box, in: in, dir: dir, runtime: filepath.Join(dir, "runtime")}
+	return h, nil
+}
+
+// prepare looks at the package and writes the bootstrap.
+func (h *Host) prepare() error {
+	if err := runtimes.Check(h.in, h.fn.Architecture, h.fn.TaskDir, h.fn.OptDir); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(h.runtime, 0o755); err != nil {
-		return nil, fmt.Errorf("make the runtime's folder: %w", err)
+		return fmt.Errorf("make the runtime's folder: %w", err)
 	}
 	// Whatever the umask is: the function runs as a user of its own.
-	for _, d := range []string{dir, h.runtime} {
+	for _, d := range []string{h.dir, h.runtime} {
 		if err := os.Chmod(d, 0o755); err != nil {
-			return nil, fmt.Errorf("open a folder for the function: %w", err)
+			return fmt.Errorf("open a folder for the function: %w", err)
 		}
 	}
-	return h, runtimes.Install(fn.Runtime, h.runtime)
+	if h.in.Own {
+		return nil
+	}
+	return runtimes.Install(h.fn.Runtime, h.runtime)
 }
+
+// Close lets go of the runtime; no environment may run any more.
+func (h *Host) Close() { h.release() }
 
 // Language is that of the function.
 func (h *Host) Language() finding.Language { return h.language }
 
 // Watched tells whether the runtime's bootstrap has a watch.
 func (h *Host) Watched() bool {
-	return h.language == finding.Python || h.language == finding.Node
+	return !h.in.Own && (h.language == finding.Python || h.language == finding.Node)
 }
 
 // Interpreter is what runs the function, in words.
