@@ -112,3 +112,37 @@ func startThree(b *testing.B, code string, o options) (s started) {
 	}
 	return s
 }
+
+// BenchmarkWatch says what the watch of `lamina check` costs an invocation, without pauses: a handler
+// of an ordinary size with some variables and a class, with the watch and without.
+//
+//	go test -run '^$' -bench Watch -benchtime 5x ./internal/runtimes/python
+func BenchmarkWatch(b *testing.B) {
+	const code = `import json, os, logging
+from collections import defaultdict
+log = logging.getLogger("orders")
+PRICES = {f"item-{i}": i * 100 for i in range(50)}
+counts = defaultdict(int)
+class Order:
+    discounts = [(1000, 0.9), (500, 0.95)]
+    def __init__(self, lines):
+        self.lines = lines
+    def total(self):
+        whole = 0
+        for item, count in self.lines.items():
+            whole += PRICES.get(item, 0) * count
+        return next((whole * f for least, f in self.discounts if whole > least), whole)
+def handler(event, context):
+    order = Order({f"item-{i}": i for i in event["list"]})
+    counts[len(order.lines)] += 1
+    text = json.dumps({"total": order.total(), "lines": sorted(order.lines)})
+    json.loads(text)
+    return event
+`
+	const slots = 4
+	start := func(watch string) *runtimestest.Environment {
+		return run(b, code, options{Slots: slots, Watch: watch}).WaitReady().WaitIdle(slots)
+	}
+	runtimestest.CompareLatency(b, 500, `{"key": "value", "list": [1, 2, 3]}`,
+		runtimestest.Loop{Name: "watched", Env: start(`"seed": 1`)}, runtimestest.Loop{Name: "plain", Env: start("")})
+}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-//go:embed bootstrap.py laminaruntime/*.py
+//go:embed bootstrap.py laminaruntime/*.py laminaruntime/check/*.py
 var bootstrap embed.FS
 
 // File is the bootstrap's first file in the runtime folder.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,31 @@ func CompareCost(b *testing.B, perRound, clients int, event string, loops ...Loo
 		b.ReportMetric(float64(cpu[i].Microseconds())/float64(rounds*perRound), l.Name+"-cpu-µs/invoke")
 		if i > 0 {
 			b.ReportMetric(float64(cpu[0])/float64(cpu[i]), "x-"+l.Name)
+		}
+	}
+}
+
+// CompareLatency reports the time that an invocation takes its caller, one after the other, in each loop:
+// the median, which other work on the machine moves least, and how many times the others' the first one's is.
+func CompareLatency(b *testing.B, perRound int, event string, loops ...Loop) {
+	took := make([][]time.Duration, len(loops))
+	for b.Loop() {
+		for i, l := range loops {
+			for n := range perRound {
+				begin := time.Now()
+				inv := &runtimeapi.Invocation{RequestID: "8f0f2c0a-5f0e-4c5e-9a53-" + strconv.Itoa(n), Body: []byte(event)}
+				if _, err := l.Env.Invoke(context.Background(), inv); err != nil {
+					b.Fatal(err)
+				}
+				took[i] = append(took[i], time.Since(begin))
+			}
+		}
+	}
+	for i, l := range loops {
+		slices.Sort(took[i])
+		b.ReportMetric(float64(took[i][len(took[i])/2].Microseconds()), l.Name+"-µs/invoke")
+		if i > 0 {
+			b.ReportMetric(float64(took[0][len(took[0])/2])/float64(took[i][len(took[i])/2]), "x-"+l.Name)
 		}
 	}
 }

@@ -6,6 +6,8 @@ package runtimestest
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +43,7 @@ type Options struct {
 	Env      map[string]string // the customer's
 	Text     bool              // text logs
 	MemoryMB int               // default 2048
+	Watch    string            // settings of `lamina check`'s watch as JSON members, without "out"; "" means no watch
 	// Interpreter is used instead of the one that is found; nil: none.
 	Interpreter *runtimes.Interpreter
 }
@@ -50,6 +53,7 @@ type Environment struct {
 	*runtimeapi.Server
 	Process sandbox.Process
 	Started time.Time
+	Watch   *Watch // with Options.Watch
 
 	t    testing.TB
 	mu   sync.Mutex
@@ -73,6 +77,14 @@ func Run(t testing.TB, o Options) *Environment {
 		FunctionARN: "arn:aws:lambda:us-east-1:000000000000:function:f", Timeout: 10 * time.Second, MaxConcurrency: max(o.Slots, 1), Late: o.Late,
 	})}
 	layout := runtimes.Layout(sb.Layout(spec))
+	if o.Watch != "" {
+		f.Watch = listen(t, filepath.Join(spec.RuntimeDir, pipe))
+		o.Env = maps.Clone(o.Env)
+		if o.Env == nil {
+			o.Env = map[string]string{}
+		}
+		o.Env["LAMINA_CHECK"] = fmt.Sprintf(`{"out": %q, %s}`, filepath.Join(layout.Runtime, pipe), o.Watch)
+	}
 	function := function(o, l.Addr().String())
 	argv, extra, err := runtimes.Command(o.Runtime, in, function, layout)
 	must(t, err)

@@ -25,8 +25,13 @@ class Worker:
         self.client, self.output, self.slot = client, output, slot
 
     def run(self):
+        check = os.environ.pop("LAMINA_CHECK", "")
         try:
             handler = load_handler(os.environ.get("_HANDLER", ""))
+            if check:
+                from .check import watched
+
+                handler = watched(handler, check)
         except BaseException as e:
             if isinstance(e, (SystemExit, KeyboardInterrupt)):
                 raise

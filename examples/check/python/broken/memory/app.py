@@ -5,7 +5,7 @@ previews = {}
 
 def render(page, width):
     row = (page * (width // len(page) + 1))[:width]
-    return bytearray((row * 1024).encode() * 12)
+    return bytearray((row * 1024).encode() * 3)
 
 
 def handler(event, context):
