@@ -17,7 +17,8 @@ class Activity:
         self.folder, self.owner, self.report = os.path.join(task, ""), owner, report
         self.temporary = tuple({"/tmp/", os.path.join(os.environ.get("TMPDIR", "/tmp"), "")})
         self.runtime_api = os.environ.get("AWS_LAMBDA_RUNTIME_API", "")
-        self.moved = self.forked = False  # the working folder; child processes
+        self.moved = False  # the working folder
+        self.forked = ""  # the last child's command
         self.env_lines = {}  # by variable
         self.busy = threading.local()
         self.handlers = {
@@ -102,8 +103,9 @@ class Activity:
         if name != self.runtime_api:
             self.report("connection", name, None, owner, *self.place())
 
-    def child(self, *_):
-        self.forked = True
+    def child(self, _, program=None, args=(), *__):
+        words = [args] if isinstance(args, (str, bytes)) else args or [program]
+        self.forked = " ".join(os.fsdecode(w) for w in words if w is not None) or "fork"
 
     def chdir(self, *_):
         self.moved = True

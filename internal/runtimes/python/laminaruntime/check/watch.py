@@ -195,8 +195,8 @@ class Watch:
             now = children()
             for pid, command in now.items():
                 if pid not in self.children:
-                    self.report.put("child-left", request_id, command)
-            self.children, self.activity.forked = now, False
+                    self.report.put("child-left", request_id, command or self.activity.forked)
+            self.children, self.activity.forked = now, ""
 
     # What happens meanwhile.
 
