@@ -41,6 +41,31 @@ type Process interface {
 // log line written so far.
 type Flusher interface{ FlushLog() }
 
+// Command is one more process in an environment, which sees and may what the
+// first one does.
+type Command struct {
+	Name    string   // a file name, unique in its environment
+	Argv    []string // paths as the function sees them (Layout)
+	Env     []string // the whole environment, exact
+	WorkDir string   // as the function sees it; "" means Layout.Task
+	// Log is as Spec.Log; nil discards.
+	Log func(stream Stream, line []byte)
+}
+
+// Executor is what a Process can do that was started with Spec.Init: run
+// commands next to each other. The Process of a command is that command alone:
+// its Kill ends the command and its process group, its Done comes when it has
+// ended and its last line was handed over, and with the environment's own.
+type Executor interface {
+	Exec(ctx context.Context, c Command) (Process, error)
+}
+
+// Dialer is what a Process may do besides: connect as if from inside its
+// environment, whose loopback addresses may be its own.
+type Dialer interface {
+	Dial(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
 // Spec is one environment to run. Host paths are absolute.
 type Spec struct {
 	ID  string // unique on this host
@@ -55,6 +80,10 @@ type Spec struct {
 	LangDir    string // the interpreter's prefix, seen as Layout.Lang; may be empty
 	LayersDir  string // merged layers, seen as Layout.Opt; may be empty
 
+	// Init makes the first process one of the sandbox's own, which does nothing but
+	// hold the environment together and bury the dead: Argv, Env and WorkDir are not
+	// used, and the Process is an Executor.
+	Init    bool
 	Argv    []string // paths as the function sees them (Layout)
 	Env     []string // the whole environment, exact
 	WorkDir string   // as the function sees it; "" means Layout.Task

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -28,14 +29,23 @@ func TreeUsage(pid int) (Usage, error) {
 		}
 		sum.CPU += u.CPU
 		sum.MemoryBytes += u.MemoryBytes
-		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p, p))
+		todo = append(todo, Children(p)...)
+	}
+	return sum, nil
+}
+
+// Children are the processes that any thread of a process has started.
+func Children(pid int) (list []int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/children", pid))
+	for _, file := range files {
+		children, _ := os.ReadFile(file)
 		for field := range strings.FieldsSeq(string(children)) {
 			if child, err := strconv.Atoi(field); err == nil {
-				todo = append(todo, child)
+				list = append(list, child)
 			}
 		}
 	}
-	return sum, nil
+	return list
 }
 
 // processUsage reads one process's times, its waited-for children included,

@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// What a sandbox mounts in every root: folders, and files below /etc.
+// What a sandbox mounts in every root: folders, and files; the last
+// is the init of environments that run several commands.
 var (
 	mountDirs  = []string{"proc", "dev", "tmp"}
-	mountFiles = []string{"etc/hosts", "etc/resolv.conf"}
+	mountFiles = []string{"etc/hosts", "etc/resolv.conf", "var/rapid/init"}
 )
 
 // RuntimeDirs are the folders of a function besides, where the root is a

@@ -29,20 +29,12 @@ func writeBundle(dir string, s *specs.Spec) error {
 
 // bundle describes an environment in OCI's words.
 func (d *Driver) bundle(spec sandbox.Spec) *specs.Spec {
-	umask := uint32(0o022)
-	user := specs.User{UID: uint32(spec.UID), GID: uint32(spec.GID), Umask: &umask}
-	if !d.fullUser && d.cfg.Kind == Runc {
-		user.UID, user.GID = 0, 0
-	}
 	s := &specs.Spec{
 		Version:  "1.0.2",
 		Hostname: "sandbox", // which /etc/hosts resolves
 		Root:     &specs.Root{Path: cmp.Or(spec.RootDir, d.root.dir), Readonly: true},
-		Process: &specs.Process{
-			User: user, Args: spec.Argv, Env: spec.Env, Cwd: spec.WorkDir,
-			Capabilities: &specs.LinuxCapabilities{}, NoNewPrivileges: true, Rlimits: rlimits(spec.Limits),
-		},
-		Mounts: d.mounts(spec),
+		Process:  d.process(spec),
+		Mounts:   d.mounts(spec),
 		Linux: &specs.Linux{
 			Namespaces:    d.namespaces(spec.ID),
 			MaskedPaths:   []string{"/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/acpi", "/proc/scsi"},
@@ -61,6 +53,23 @@ func (d *Driver) bundle(spec sandbox.Spec) *specs.Spec {
 
 // envCommand is a program that most roots have.
 const envCommand = "/usr/bin/env"
+
+// process describes a command of an environment.
+func (d *Driver) process(spec sandbox.Spec) *specs.Process {
+	umask := uint32(0o022)
+	user := specs.User{UID: uint32(spec.UID), GID: uint32(spec.GID), Umask: &umask}
+	if !d.fullUser && d.cfg.Kind == Runc {
+		user.UID, user.GID = 0, 0
+	}
+	args := spec.Argv
+	if spec.Init {
+		args = []string{"/" + initPath, initArg}
+	}
+	return &specs.Process{
+		User: user, Args: args, Env: spec.Env, Cwd: spec.WorkDir,
+		Capabilities: &specs.LinuxCapabilities{}, NoNewPrivileges: true, Rlimits: rlimits(spec.Limits),
+	}
+}
 
 // withoutHome is the command. Both runtimes add the variable HOME, which the
 // service's environment has not; a root without envCommand keeps it.
@@ -111,6 +120,9 @@ func (d *Driver) mounts(spec sandbox.Spec) []specs.Mount {
 		if f.src != "" {
 			list = append(list, d.bind(f.src, f.dst))
 		}
+	}
+	if spec.Init {
+		list = append(list, d.bind(d.self, "/"+initPath))
 	}
 	size := spec.Limits.TmpBytes
 	if size <= 0 {

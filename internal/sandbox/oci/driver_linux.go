@@ -22,6 +22,7 @@ type Driver struct {
 	cgroups  cgroup.Host
 	fullUser bool // the function's user exists in this process's user namespace
 	nets     namespaces
+	self     string // this binary, the init of environments with several commands
 }
 
 var _ sandbox.Sandbox = (*Driver)(nil)
@@ -41,6 +42,9 @@ func New(cfg Config) (*Driver, error) {
 		nets:     namespaces{byID: map[string]*namespace{}},
 	}
 	d.command.unprivileged = !d.fullUser
+	if d.self, err = os.Executable(); err != nil {
+		return nil, fmt.Errorf("find this binary: %w", err)
+	}
 	if err := os.MkdirAll(d.command.state, 0o711); err != nil {
 		return nil, fmt.Errorf("make the folder of %s: %w", cfg.Kind, err)
 	}
@@ -101,12 +105,25 @@ func (d *Driver) start(ctx context.Context, spec sandbox.Spec) (*process, error)
 
 // check sees to defaults and tells the function's own faults.
 func (d *Driver) check(spec *sandbox.Spec) error {
+	l := sandbox.ServiceLayout
+	spec.WorkDir = cmp.Or(spec.WorkDir, l.Task)
+	spec.UID, spec.GID = cmp.Or(spec.UID, sandbox.DefaultUID), cmp.Or(spec.GID, sandbox.DefaultGID)
+	if _, err := os.Stat(spec.TaskDir); err != nil && spec.RootDir == "" {
+		return err
+	}
+	if spec.Init {
+		spec.Env = []string{"GOMAXPROCS=1"}
+		return nil
+	}
+	return d.checkCommand(spec)
+}
+
+// checkCommand looks for what is to be run.
+func (d *Driver) checkCommand(spec *sandbox.Spec) error {
 	if len(spec.Argv) == 0 {
 		return fmt.Errorf("no command")
 	}
 	l := sandbox.ServiceLayout
-	spec.WorkDir = cmp.Or(spec.WorkDir, l.Task)
-	spec.UID, spec.GID = cmp.Or(spec.UID, sandbox.DefaultUID), cmp.Or(spec.GID, sandbox.DefaultGID)
 	v := view{"/": cmp.Or(spec.RootDir, d.root.dir)}
 	if spec.RootDir == "" {
 		for _, e := range d.root.binds {
@@ -117,9 +134,6 @@ func (d *Driver) check(spec *sandbox.Spec) error {
 		if host != "" {
 			v[inside] = host
 		}
-	}
-	if _, err := os.Stat(spec.TaskDir); err != nil && spec.RootDir == "" {
-		return err
 	}
 	if err := v.workDir(spec.WorkDir); err != nil {
 		return err

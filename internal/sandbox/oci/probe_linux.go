@@ -25,10 +25,13 @@ const probeArg = "sandbox-probe"
 const probeLimit = 20 * time.Second
 
 // Main must be called first thing in main of every binary that calls Probe. It
-// returns at once unless the process is a probe.
+// returns at once unless the process is a probe or an environment's init.
 func Main() {
-	if len(os.Args) == 4 && os.Args[1] == probeArg {
+	switch {
+	case len(os.Args) == 4 && os.Args[1] == probeArg:
 		syscall.Exit(probed(Kind(os.Args[2]), Network(os.Args[3])))
+	case len(os.Args) == 2 && os.Args[1] == initArg:
+		hold()
 	}
 }
 

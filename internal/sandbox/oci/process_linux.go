@@ -26,11 +26,14 @@ const drainTime = time.Second
 type process struct {
 	d      *Driver
 	id     string
+	spec   sandbox.Spec
 	first  *os.Process
 	group  *cgroup.Group // nil without cgroups
 	output *sandbox.Output
 	done   chan struct{}
 	exit   sandbox.Exit // valid after done
+
+	commands commands
 
 	mu     sync.Mutex
 	reaped bool // the PID may belong to someone else by now
@@ -56,6 +59,14 @@ func (g *gate) line(stream sandbox.Stream, line []byte) {
 	g.complain = append(g.complain, string(line))
 }
 
+// release lets the output go to log.
+func (g *gate) release(log func(sandbox.Stream, []byte)) {
+	if g.log = log; log == nil {
+		g.log = func(sandbox.Stream, []byte) {}
+	}
+	close(g.open)
+}
+
 // run has the runtime start a container. It takes over group.
 func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, group *cgroup.Group) (*process, error) {
 	g := &gate{open: make(chan struct{})}
@@ -72,11 +83,8 @@ func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, grou
 	first, err := await(ctx, cmd, pidFile)
 	output.CloseEnds()
 	if err == nil {
-		if g.log = spec.Log; g.log == nil {
-			g.log = func(sandbox.Stream, []byte) {}
-		}
-		close(g.open)
-		p := &process{d: d, id: spec.ID, first: first, group: group, output: output, done: make(chan struct{})}
+		g.release(spec.Log)
+		p := &process{d: d, id: spec.ID, spec: spec, first: first, group: group, output: output, done: make(chan struct{})}
 		go p.watch() // ends with the container; Done tells
 		return p, nil
 	}
@@ -159,6 +167,7 @@ func (p *process) watch() {
 	p.mu.Unlock()
 	p.exit = sandbox.ExitOf(state)
 	p.exit.OOM = p.exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
+	p.commands.close()
 	p.d.clear(p.id, p.group)
 	p.output.Drain(drainTime)
 	close(p.done)
@@ -222,5 +231,7 @@ func (p *process) Usage() (sandbox.Usage, error) {
 	if u, err := p.group.Usage(); err == nil {
 		return u, nil
 	}
-	return sandbox.TreeUsage(p.PID())
+	u, err := sandbox.TreeUsage(p.PID())
+	p.commands.addUsage(&u)
+	return u, err
 }

@@ -17,7 +17,11 @@ type skeleton struct {
 }
 
 // mountPoints are the folders that every environment has.
-var mountPoints = []string{"proc", "dev", "etc", "tmp", "opt", "var/task", "var/runtime", "var/lang"}
+var mountPoints = []string{"proc", "dev", "etc", "tmp", "opt", "var/task", "var/runtime", "var/lang", "var/rapid"}
+
+// initPath is where an environment that runs several commands sees this binary,
+// below its root; AWS has its own init there.
+const initPath = "var/rapid/init"
 
 // makeSkeleton fills dir.
 func makeSkeleton(dir string, uid, gid int) (*skeleton, error) {
@@ -29,6 +33,9 @@ func makeSkeleton(dir string, uid, gid int) (*skeleton, error) {
 	}
 	// The runtime gives what it mounts there the same mode.
 	if err := os.Chmod(s.at("tmp"), 0o777|os.ModeSticky); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(s.at(initPath), nil, 0o755); err != nil {
 		return nil, err
 	}
 	entries, err := hostfs.Entries()

@@ -73,7 +73,7 @@ func (d *Driver) Layout(spec sandbox.Spec) sandbox.Layout {
 
 // Start implements sandbox.Sandbox.
 func (d *Driver) Start(ctx context.Context, spec sandbox.Spec) (sandbox.Process, error) {
-	if len(spec.Argv) == 0 {
+	if len(spec.Argv) == 0 && !spec.Init {
 		return nil, fmt.Errorf("environment %s: no command", spec.ID)
 	}
 	if spec.RootDir != "" && !d.host.namespaces {

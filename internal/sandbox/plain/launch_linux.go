@@ -38,6 +38,7 @@ type stageSpec struct {
 	UID, GID                                int
 	NoFile                                  uint64
 	TmpBytes                                int64
+	Init                                    bool // become an init instead of Argv
 }
 
 // outcome is what the stage tells back, on descriptor 4, unless it became the
@@ -78,7 +79,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 		Spec: stageSpec{
 			RootDir: spec.RootDir, Hosts: hosts, TaskDir: spec.TaskDir, RuntimeDir: spec.RuntimeDir, LangDir: spec.LangDir, LayersDir: spec.LayersDir,
 			Argv: spec.Argv, Env: spec.Env, WorkDir: spec.WorkDir, UID: spec.UID, GID: spec.GID,
-			NoFile: spec.Limits.NoFile, TmpBytes: spec.Limits.TmpBytes,
+			NoFile: spec.Limits.NoFile, TmpBytes: spec.Limits.TmpBytes, Init: spec.Init,
 		},
 	})
 	if err == nil && out.Error != "" {
@@ -124,7 +125,7 @@ func startStage(ctx context.Context, h host, group *cgroup.Group, log func(sandb
 	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=off"} // a short life with one thread
 	cmd.ExtraFiles = []*os.File{orderR, outW}
 	cmd.SysProcAttr = attributes(h, o)
-	p, err := run(cmd, o.Namespaces, group, log)
+	p, err := run(cmd, o.Namespaces, group, log, o.Spec.Init, o.Spec.WorkDir)
 	orderR.Close()
 	outW.Close()
 	if err != nil {

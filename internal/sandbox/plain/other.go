@@ -28,11 +28,26 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if spec.Init {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		spec.Argv, spec.Env = []string{self, initArg}, nil
+	}
 	cmd := exec.Command(spec.Argv[0])
 	cmd.Args, cmd.Env, cmd.Dir = spec.Argv, spec.Env, spec.WorkDir
+	if spec.Init { // the socket is to be at initFD
+		none, err := os.Open(os.DevNull)
+		if err != nil {
+			return nil, err
+		}
+		defer none.Close()
+		cmd.ExtraFiles = []*os.File{none, none}
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if d.host.dropUser {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(spec.UID), Gid: uint32(spec.GID)}
 	}
-	return run(cmd, false, nil, spec.Log)
+	return run(cmd, false, nil, spec.Log, spec.Init, spec.WorkDir)
 }

@@ -21,8 +21,14 @@ var hooked bool
 // uses this driver. It never returns when the process is a stage; else it returns at once.
 func Main() {
 	hooked = true
-	if len(os.Args) == 2 && os.Args[1] == StageArg {
-		// Not os.Exit, which keeps a binary built for race detection waiting for a second.
+	if len(os.Args) != 2 {
+		return
+	}
+	// Not os.Exit, which keeps a binary built for race detection waiting for a second.
+	switch os.Args[1] {
+	case StageArg:
 		syscall.Exit(stage())
+	case initArg:
+		syscall.Exit(runInit())
 	}
 }

@@ -25,25 +25,45 @@ type process struct {
 	output *sandbox.Output
 	done   chan struct{}
 	exit   sandbox.Exit // valid after done
+	// commands are run by the first process, if that is an init; else nil.
+	commands *commands
 
 	mu     sync.Mutex
 	reaped bool // the PID may belong to someone else by now
 }
 
 // run starts cmd with its output going to log and watches it to its end. Once
-// started, it owns group.
-func run(cmd *exec.Cmd, pidNS bool, group *cgroup.Group, log func(sandbox.Stream, []byte)) (*process, error) {
+// started, it owns group. A cmd that becomes an init, for commands in workDir,
+// has its socket as the last of its files.
+func run(cmd *exec.Cmd, pidNS bool, group *cgroup.Group, log func(sandbox.Stream, []byte), isInit bool, workDir string) (*process, error) {
 	output, err := sandbox.OpenOutput(log)
 	if err != nil {
 		return nil, err
 	}
 	p := &process{cmd: cmd, pidNS: pidNS, group: group, output: output, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = output.Ends()
+	if isInit {
+		conn, theirs, err := socketPair()
+		if err != nil {
+			output.Close()
+			return nil, err
+		}
+		defer theirs.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, theirs)
+		p.commands = &commands{conn: conn, group: group, workDir: workDir, running: map[int]*command{}}
+	}
 	if err := cmd.Start(); err != nil {
 		output.Close()
+		if isInit {
+			p.commands.conn.Close()
+		}
 		return nil, err
 	}
 	output.CloseEnds()
+	if isInit {
+		p.commands.initPID = cmd.Process.Pid
+		p.commands.readers.Go(p.commands.follow)
+	}
 	go p.watch()
 	return p, nil
 }
@@ -59,6 +79,7 @@ func (p *process) watch() {
 		p.killGroup()
 		p.awaitGroup()
 	}
+	p.commands.close()
 	p.output.Drain(drainTime) // only a descendant that left the group keeps it open
 	p.exit.OOM = p.exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.group.Remove()
@@ -68,6 +89,7 @@ func (p *process) watch() {
 // killGroup kills what is known of a tree without PID namespace. The group's
 // id is not reused while a member lives, and killing none is no harm.
 func (p *process) killGroup() {
+	p.commands.kill()
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.group.Kill()
 }

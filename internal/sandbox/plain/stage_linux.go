@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"unsafe"
 
@@ -40,6 +37,13 @@ func stage() int {
 
 // become returns only on failure, or when all is well with a probe.
 func become(o order, out *outcome) error {
+	self := -1
+	if o.Spec.Init { // found before the host's files are out of sight
+		var err error
+		if self, err = unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+			return fmt.Errorf("finding the environment's init: %w", err)
+		}
+	}
 	if o.Namespaces {
 		b := builder{root: o.Root, spec: o.Spec, noProc: o.NoProc}
 		if err := b.build(); err != nil {
@@ -62,6 +66,9 @@ func become(o order, out *outcome) error {
 	if o.Probe {
 		return nil
 	}
+	if o.Spec.Init {
+		return becomeInit(self)
+	}
 	path, err := lookPath(o.Spec.Argv[0], o.Spec.Env)
 	if err != nil {
 		return fmt.Errorf("Runtime.InvalidEntrypoint: %w", err)
@@ -71,21 +78,21 @@ func become(o order, out *outcome) error {
 	return fmt.Errorf("Runtime.InvalidEntrypoint: running %s: %w", path, err)
 }
 
-// lookPath finds a bare command name in the function's own PATH.
-func lookPath(name string, env []string) (string, error) {
-	if strings.Contains(name, "/") {
-		return name, nil
+// becomeInit runs this binary once more, so that no thread of it keeps what this
+// one has just given up. There is no path to it any more.
+func becomeInit(self int) error {
+	argv, err := syscall.SlicePtrFromStrings([]string{"lamina", initArg})
+	if err != nil {
+		return err
 	}
-	for _, v := range env {
-		if list, ok := strings.CutPrefix(v, "PATH="); ok {
-			for _, dir := range filepath.SplitList(list) {
-				if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil && filepath.IsAbs(p) {
-					return p, nil
-				}
-			}
-		}
+	env, err := syscall.SlicePtrFromStrings([]string{"GOMAXPROCS=1"})
+	if err != nil {
+		return err
 	}
-	return "", fmt.Errorf("%s: not found in PATH", name)
+	var none [1]byte
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EXECVEAT, uintptr(self), uintptr(unsafe.Pointer(&none[0])),
+		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])), unix.AT_EMPTY_PATH, 0)
+	return fmt.Errorf("running lamina as the environment's init, which its user (%d) must be allowed to: %w", os.Getuid(), errno)
 }
 
 // setLimits sets the descriptors' limit as far as the hard limit permits, and no core files.

@@ -16,7 +16,7 @@ import (
 func rootDir(t *testing.T) string {
 	t.Helper()
 	root := openDir(t)
-	for _, dir := range []string{"proc", "dev", "tmp", "opt", "etc", "usr/bin", "srv/app", "var/task", "var/runtime"} {
+	for _, dir := range []string{"proc", "dev", "tmp", "opt", "etc", "usr/bin", "srv/app", "var/task", "var/runtime", "var/rapid"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -24,7 +24,7 @@ func rootDir(t *testing.T) string {
 	if err := os.Chmod(filepath.Join(root, "tmp"), 0o777|fs.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"etc/hosts", "etc/resolv.conf", "only-here", "var/task/own", "srv/app/plain"} {
+	for _, file := range []string{"etc/hosts", "etc/resolv.conf", "var/rapid/init", "only-here", "var/task/own", "srv/app/plain"} {
 		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}

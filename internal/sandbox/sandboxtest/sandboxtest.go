@@ -44,6 +44,8 @@ func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 		"NothingLeft": s.nothingLeft, "Rounds": s.rounds, "Many": s.many,
 		"Names": s.names, "Namespaces": s.namespaces, "System calls": s.systemCalls, "Privileges": s.privileges, "Network": s.network, "CPU": s.cpu,
 		"Root": s.root, "RootFaults": s.rootFaults,
+		"Exec": s.execEnvironment, "ExecEnds": s.execEnds, "ExecFaults": s.execFaults, "ExecEnd": s.execEnd, "ExecOrphans": s.execOrphans,
+		"ExecMemory": s.execMemory, "Dial": s.dialIn,
 	}
 	for name, has := range map[string]bool{
 		"Files":        s.isolated["files"],
@@ -54,6 +56,8 @@ func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 		"Privileges":   s.isolated["user"],
 		"Network":      s.isolated["network"],
 		"CPU":          s.isolated["cpu"] && cgroup != "",
+		"ExecMemory":   s.isolated["memory"] && cgroup != "",
+		"ExecOrphans":  s.isolated["processes"],
 		"Memory":       s.isolated["memory"] && cgroup != "",
 		"Pids":         s.isolated["process count"] && cgroup != "",
 	} {

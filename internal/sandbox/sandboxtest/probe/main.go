@@ -69,6 +69,14 @@ func probe(id, what string, args []string) int {
 		time.Sleep(time.Hour)
 	case "tree", "orphans":
 		return growTree(id, what == "tree", args[0] == "true")
+	case "orphan":
+		return leaveOrphan(id)
+	case "nap":
+		time.Sleep(50 * time.Millisecond)
+	case "dead":
+		countOrphans(id)
+	case "serve":
+		return serve()
 	case "crowd":
 		return crowd(id, args[0])
 	case "names":
@@ -232,6 +240,51 @@ func dial(addr string) int {
 	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("hello")); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// leaveOrphan ends before its child does.
+func leaveOrphan(id string) int {
+	if err := exec.Command("/proc/self/exe", id, "nap").Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// countOrphans tells how many naps there are, and how many dead processes.
+func countOrphans(id string) {
+	alive, dead := 0, 0
+	files, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range files {
+		stat, _ := os.ReadFile(dir + "/stat")
+		if i := bytes.LastIndexByte(stat, ')'); i > 0 && bytes.HasPrefix(stat[i:], []byte(") Z")) {
+			dead++
+		}
+		if cmdline, _ := os.ReadFile(dir + "/cmdline"); bytes.Contains(cmdline, []byte(id+"\x00nap")) {
+			alive++
+		}
+	}
+	fmt.Println("alive", alive)
+	fmt.Println("dead", dead)
+}
+
+// serve answers one connection.
+func serve() int {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	fmt.Println("serving", l.Addr())
+	conn, err := l.Accept()
+	if err != nil {
 		return 1
 	}
 	defer conn.Close()
