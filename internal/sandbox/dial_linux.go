@@ -17,7 +17,8 @@ func DialIn(ctx context.Context, pid int, network, addr string) (net.Conn, error
 	if err != nil {
 		return nil, fmt.Errorf("finding the network of process %d: %w", pid, err)
 	}
-	if ours, err := os.Readlink("/proc/self/ns/net"); err == nil && ours == theirs {
+	// Not /proc/self: the first thread may be one that was left in an environment's network.
+	if ours, err := os.Readlink("/proc/thread-self/ns/net"); err == nil && ours == theirs {
 		var d net.Dialer
 		return d.DialContext(ctx, network, addr)
 	}
