@@ -249,6 +249,8 @@ const (
 	ReasonInvalidWorkingDir = "FunctionError.InvalidWorkingDirectory"
 	ReasonPermissionDenied  = "FunctionError.PermissionDenied"
 	ReasonInitResources     = "FunctionError.InitResourceExhausted"
+	ReasonExtensionInit     = "FunctionError.ExtensionInitError"
+	ReasonTooManyExtensions = "FunctionError.TooManyExtensions"
 )
 
 // Texts of state reasons. Sources: lambda-api.md section 1, lmi-service.md 3.3.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/agent"
 	"github.com/lamina-dev/lamina/internal/runtimes"
+	"github.com/lamina-dev/lamina/internal/sandbox/oci"
 	"github.com/lamina-dev/lamina/internal/sandbox/plain"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
@@ -27,6 +28,7 @@ import (
 // TestMain lets this binary be the agent and the sandbox's stage, as lamina's is.
 func TestMain(m *testing.M) {
 	plain.Main()
+	oci.Main()
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
 		if err := agent.Main(context.Background(), os.NewFile(agent.StartFD, "start")); err != nil {
 			fmt.Fprintln(os.Stderr, err)

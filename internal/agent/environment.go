@@ -32,9 +32,12 @@ type environment struct {
 	assigned bool          // guarded by agent.mu
 	touched  atomic.Bool   // had an invocation since it was last measured
 	ordinary onDemand
+	external *externals  // of the current attempt
+	overtime atomic.Bool // an ordinary function's invocation has timed out
 
 	mu       sync.Mutex
-	proc     sandbox.Process
+	proc     sandbox.Process // all of it
+	runtime  sandbox.Process // the runtime; the same as proc where there are no external extensions
 	status   wire.EnvironmentStatus
 	measured time.Time // when status.CPUTime was read
 }
@@ -58,6 +61,7 @@ func newEnvironment(a *agent, spec wire.EnvironmentSpec) *environment {
 			State: wire.EnvironmentStarting, Slots: spec.Slots, StartedAt: time.Now(),
 		},
 	}
+	e.logs.tap = e.telemetry
 	e.serveAnew()
 	return e
 }
@@ -72,6 +76,9 @@ func (e *environment) serveAnew() {
 		AccountID:      e.spec.AccountID,
 		Timeout:        e.spec.Timeout,
 		MaxConcurrency: e.spec.Slots,
+		Ordinary:       !e.spec.Managed,
+		Dial:           e.dial,
+		OnSubscribe:    e.subscribed,
 	}))
 }
 
@@ -104,7 +111,7 @@ func (e *environment) live(ctx, undrained context.Context) *fault {
 }
 
 // attempt starts the runtime and stays with it to its end.
-func (e *environment) attempt(ctx, undrained context.Context, dir string, c content, p phase) *fault {
+func (e *environment) attempt(ctx, undrained context.Context, dir string, c content, p phase) (f *fault) {
 	began := time.Now()
 	in, release, err := e.interpreter(undrained, c)
 	if err != nil {
@@ -116,8 +123,9 @@ func (e *environment) attempt(ctx, undrained context.Context, dir string, c cont
 		return e.unlessEnded(undrained, startFault(err))
 	}
 	defer func() {
-		e.shutDown()
+		e.shutDown(f)
 		<-e.proc.Done()
+		e.external.ends.Wait()
 		e.api().Close()
 		<-served
 		os.RemoveAll(dir)
@@ -158,6 +166,9 @@ func (e *environment) launch(ctx context.Context, dir string, c content, in runt
 		}
 	}()
 	spec, err := e.sandboxSpec(dir, c, files, in, l.Addr().String())
+	if err == nil {
+		err = e.prepareExtensions(&spec, c.opt, l.Addr().String())
+	}
 	var proc sandbox.Process
 	if err == nil {
 		proc, err = e.a.cfg.Sandbox.Start(ctx, spec)
@@ -170,6 +181,9 @@ func (e *environment) launch(ctx context.Context, dir string, c content, in runt
 	}
 	e.mu.Lock()
 	e.proc, e.status.PID = proc, proc.PID()
+	if e.runtime = proc; spec.Init {
+		e.runtime = nil // comes after the extensions
+	}
 	e.mu.Unlock()
 	return ended, nil
 }
@@ -192,36 +206,61 @@ type entryPointError struct{ error }
 
 func (e entryPointError) Unwrap() error { return e.error }
 
-// initialize waits for the runtime's first poll.
+// initialize starts what is to be started besides and waits for the runtime's
+// first poll and all extensions.
 func (e *environment) initialize(ctx context.Context, began time.Time, p phase) *fault {
 	limit := time.NewTimer(e.initLimit(p))
 	defer limit.Stop()
-	status := "error"
-	var f *fault
-	select {
-	case <-e.api().Ready():
-		took := time.Since(began)
-		if !e.spec.Managed {
-			e.measure() // so that every report has a figure
-			e.ordinary.initialized(p, took)
-		}
+	f := e.startExtensions(ctx, limit, p)
+	if f == nil && ctx.Err() == nil {
+		f = e.await(ctx, e.api().RuntimePolled(), limit, p)
+		e.logs.runtimeDone(f, p)
+	}
+	if f == nil && ctx.Err() == nil {
+		f = e.await(ctx, e.api().Ready(), limit, p)
+	}
+	if f == nil && ctx.Err() != nil {
+		return nil
+	}
+	took, status, errorType := time.Since(began), "success", ""
+	if f != nil {
+		f.init = true
+		status, errorType = f.status(), f.errorType
+	} else if !e.spec.Managed {
+		e.measure() // so that every report has a figure
+		e.ordinary.initialized(p, took)
+	}
+	if f == nil {
 		e.setState(wire.EnvironmentReady)
-		e.logs.platform(record{kind: initReport, phase: p, status: "success", duration: took})
+	}
+	e.logExtensions()
+	e.logs.platform(record{kind: initReport, phase: p, status: status, errorType: errorType, duration: took})
+	return f
+}
+
+// await waits for a step of init, or gives the fault that comes first; neither
+// when ctx ends.
+func (e *environment) await(ctx context.Context, step <-chan struct{}, limit *time.Timer, p phase) *fault {
+	var exited <-chan struct{} // of the runtime, once it has started
+	if e.runtime != nil {
+		exited = e.runtime.Done()
+	}
+	select {
+	case <-step:
 		return nil
 	case <-e.api().InitFailed():
-		f = initFault(e.api().InitError())
+		return initFault(e.api().InitError())
 	case <-e.api().ExtensionFailed():
-		f = extensionFault(e.api().ExtensionError())
+		return extensionFault(e.api().ExtensionError())
+	case <-exited:
+		return e.exitedInInit()
 	case <-e.proc.Done():
-		f = e.exitedInInit()
+		return e.exitedInInit()
 	case <-limit.C:
-		f, status = e.initTimeout(p), "timeout"
+		return e.initTimeout(p)
 	case <-ctx.Done():
 		return nil
 	}
-	f.init = true
-	e.logs.platform(record{kind: initReport, phase: p, status: status, errorType: f.errorType, duration: time.Since(began)})
-	return f
 }
 
 // initLimit is how long a phase may take: the second one of an ordinary
@@ -248,7 +287,11 @@ func (e *environment) exitedInInit() *fault {
 		return initFault(e.api().InitError())
 	default:
 	}
-	exit := e.proc.Exit()
+	proc := e.runtime
+	if proc == nil {
+		proc = e.proc
+	}
+	exit := proc.Exit()
 	errorType, text := exit.Fault()
 	if exit.OOM {
 		return &fault{code: lamina.ReasonInitResources, errorType: errorType, text: text}
@@ -259,10 +302,13 @@ func (e *environment) exitedInInit() *fault {
 // attend stays with a ready environment until it ends.
 func (e *environment) attend(ctx, undrained context.Context) *fault {
 	select {
-	case <-e.proc.Done():
-		errorType, text := e.proc.Exit().Fault()
+	case <-e.runtime.Done():
+		errorType, text := e.runtime.Exit().Fault()
 		e.api().Fail(errorType, text)
 		return &fault{code: errorType, errorType: errorType, text: text}
+	case <-e.api().ExtensionOverdue():
+		e.overtime.Store(true)
+		return &fault{code: "Sandbox.Timedout", errorType: "Sandbox.Timedout", text: timedOut(e.spec.Timeout) + ": an extension did not ask for its next event"}
 	case <-e.api().ExtensionFailed():
 		f := extensionFault(e.api().ExtensionError())
 		f.code = f.errorType
@@ -280,8 +326,8 @@ func (e *environment) attend(ctx, undrained context.Context) *fault {
 	go func() { drained <- e.api().Drain(ctx) }()
 	select {
 	case <-drained:
-	case <-e.proc.Done():
-		e.api().Fail(e.proc.Exit().Fault())
+	case <-e.runtime.Done():
+		e.api().Fail(e.runtime.Exit().Fault())
 		cancel()
 		<-drained
 	}

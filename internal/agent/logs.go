@@ -139,6 +139,8 @@ type logBuffer struct {
 	s     *shipper
 	spec  wire.EnvironmentSpec
 	level level
+	// tap sees every line and platform event, whatever the level; set before any.
+	tap func(typ string, at int64, line []byte, rec *record)
 
 	mu      sync.Mutex
 	events  []logEntry
@@ -168,8 +170,17 @@ func (e *logEntry) text(spec *wire.EnvironmentSpec) []string {
 }
 
 // line takes one line of the runtime's output.
-func (b *logBuffer) line(p []byte) {
-	b.add(logEntry{at: time.Now().UnixMilli(), line: string(p)}, len(p)+eventBytes)
+func (b *logBuffer) line(p []byte) { b.lineOf(runtimeapi.TelemetryFunction, p) }
+
+// extensionLine takes one line of an extension's output.
+func (b *logBuffer) extensionLine(p []byte) { b.lineOf(runtimeapi.TelemetryExtension, p) }
+
+func (b *logBuffer) lineOf(typ string, p []byte) {
+	at := time.Now().UnixMilli()
+	if b.tap != nil {
+		b.tap(typ, at, p, nil)
+	}
+	b.add(logEntry{at: at, line: string(p)}, len(p)+eventBytes)
 }
 
 // flood bounds what one environment's output may cost the agent, the server and
@@ -292,6 +303,9 @@ func (b *logBuffer) setMemory(n int64) {
 func (b *logBuffer) platform(r record) { b.platformAt(time.Now().UnixMilli(), r) }
 
 func (b *logBuffer) platformAt(at int64, r record) {
+	if b.tap != nil {
+		b.tap(runtimeapi.TelemetryPlatform, at, nil, &r)
+	}
 	if r.level(b.spec.Managed) >= b.level {
 		b.add(logEntry{at: at, rec: &r}, recordBytes)
 	}
@@ -301,16 +315,26 @@ func (b *logBuffer) platformAt(at int64, r record) {
 const recordBytes = 300
 
 func (b *logBuffer) invokeStart(in *wire.Invoke) {
-	if levelInfo < b.level {
-		return
+	b.platform(record{kind: invokeStart, requestID: in.RequestID, functionARN: in.FunctionARN, traceID: in.TraceID})
+}
+
+// runtimeDone is the end of the runtime's own part of init. Of a timeout AWS
+// reports none.
+func (b *logBuffer) runtimeDone(f *fault, p phase) {
+	r := record{kind: initRuntimeDone, phase: p, status: "success"}
+	if f != nil {
+		r.status, r.errorType = f.status(), f.errorType
 	}
-	b.platform(record{kind: invokeStart, requestID: in.RequestID, functionARN: in.FunctionARN})
+	if r.status != "timeout" {
+		b.platform(r)
+	}
 }
 
 func (b *logBuffer) invokeReport(in *wire.Invoke, res *runtimeapi.Result) {
 	b.platform(record{
 		kind: invokeReport, requestID: in.RequestID, functionARN: in.FunctionARN,
 		status: reportStatus(res.Status), errorType: res.ErrorType, duration: res.Duration,
+		traceID: in.TraceID, spans: spansOf(res),
 	})
 }
 
@@ -323,11 +347,20 @@ func (b *logBuffer) invokeEnd(in *wire.Invoke, res *runtimeapi.Result, init time
 	r := record{
 		kind: invokeDone, requestID: in.RequestID, functionARN: in.FunctionARN,
 		status: reportStatus(res.Status), errorType: res.ErrorType, duration: res.Duration,
-		ended: &ended{init, memory, words},
+		ended: &ended{init, memory, words}, traceID: in.TraceID,
 	}
 	b.platform(r)
 	r.kind = invokeReport
 	b.platform(r)
+}
+
+// spansOf a result whose answer was read.
+func spansOf(res *runtimeapi.Result) *spans {
+	if res.Answered.IsZero() {
+		return nil
+	}
+	latency := res.Answered.Sub(res.Handed)
+	return &spans{res.Handed, latency, res.Duration - latency}
 }
 
 // beginTail keeps the end of what is logged from now on, until endTail gives it.

@@ -49,7 +49,7 @@ func remaining(timeout, late time.Duration) time.Duration {
 // before its report, its time is its own and that of a second init, and a
 // timeout takes the environment with it.
 func (e *environment) conclude(in *wire.Invoke, res *runtimeapi.Result, late time.Duration) {
-	if f, ok := e.proc.(sandbox.Flusher); ok {
+	if f, ok := e.runtime.(sandbox.Flusher); ok {
 		f.FlushLog()
 	}
 	res.Duration += late
@@ -67,6 +67,7 @@ func (e *environment) conclude(in *wire.Invoke, res *runtimeapi.Result, late tim
 	}
 	e.logs.invokeEnd(in, res, initDuration, words)
 	if res.Status == runtimeapi.StatusTimeout {
+		e.overtime.Store(true)
 		e.kill()
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
+	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
@@ -40,6 +42,9 @@ const (
 	invokeDone // ordinary functions only
 	invokeReport
 	logsDropped
+	initRuntimeDone
+	extensionInit
+	telemetrySubscription
 )
 
 // record is one platform event, small since the invoke path makes two of them.
@@ -53,6 +58,16 @@ type record struct {
 	count       int
 	phase       phase
 	ended       *ended // of an ordinary function's invocation
+	spans       *spans // of a report
+	traceID     string
+	extension   *runtimeapi.Extension // whose init or subscription it is about
+}
+
+// spans are the parts of an invocation's time.
+type spans struct {
+	start   time.Time // when the worker had the event
+	latency time.Duration
+	answer  time.Duration // from the answer's first byte to its last
 }
 
 // ended is what the end of an ordinary function's invocation is reported with.
@@ -69,7 +84,7 @@ func (r *record) level(managed bool) level {
 	switch {
 	case r.kind == logsDropped, r.status != "" && r.status != "success":
 		return levelWarn
-	case !managed && (r.kind == initReport || r.kind == invokeDone):
+	case r.kind == initRuntimeDone, !managed && (r.kind == initReport || r.kind == invokeDone):
 		return levelDebug
 	default:
 		return levelInfo
@@ -95,7 +110,8 @@ func (r *record) lines(spec *wire.EnvironmentSpec, unixMilli int64) []string {
 }
 
 func (r *record) eventType() string {
-	return [...]string{"platform.initStart", "platform.initReport", "platform.start", "platform.runtimeDone", "platform.report", "platform.logsDropped"}[r.kind]
+	return [...]string{"platform.initStart", "platform.initReport", "platform.start", "platform.runtimeDone", "platform.report", "platform.logsDropped",
+		"platform.initRuntimeDone", "platform.extension", "platform.telemetrySubscription"}[r.kind]
 }
 
 type metrics struct {
@@ -127,12 +143,33 @@ func (r *record) body(spec *wire.EnvironmentSpec) any {
 			ErrorType          string  `json:"errorType,omitempty"`
 			Metrics            metrics `json:"metrics"`
 		}{initType(spec), r.phase.String(), r.status, r.errorType, metrics{DurationMs: millis(r.duration)}}
+	case initRuntimeDone:
+		return struct {
+			InitializationType string `json:"initializationType"`
+			Phase              string `json:"phase"`
+			Status             string `json:"status"`
+			ErrorType          string `json:"errorType,omitempty"`
+		}{initType(spec), r.phase.String(), r.status, r.errorType}
+	case extensionInit:
+		return struct {
+			Name      string   `json:"name"`
+			State     string   `json:"state"`
+			Events    []string `json:"events"`
+			ErrorType string   `json:"errorType,omitempty"`
+		}{r.extension.Name, r.extension.State, append([]string{}, r.extension.Events...), r.errorType}
+	case telemetrySubscription:
+		return struct {
+			Name  string   `json:"name"`
+			State string   `json:"state"`
+			Types []string `json:"types"`
+		}{r.extension.Name, r.extension.State, r.extension.Events}
 	case invokeStart:
 		return struct {
-			RequestID   string `json:"requestId"`
-			FunctionARN string `json:"functionArn"`
-			Version     string `json:"version"`
-		}{r.requestID, r.functionARN, spec.Qualifier}
+			RequestID   string   `json:"requestId"`
+			FunctionARN string   `json:"functionArn"`
+			Version     string   `json:"version"`
+			Tracing     *tracing `json:"tracing,omitempty"`
+		}{r.requestID, r.functionARN, spec.Qualifier, traced(r.traceID)}
 	case invokeDone, invokeReport:
 		m := metrics{DurationMs: millis(r.duration)}
 		if !spec.Managed && r.kind == invokeReport {
@@ -142,11 +179,13 @@ func (r *record) body(spec *wire.EnvironmentSpec) any {
 			}
 		}
 		return struct {
-			RequestID string  `json:"requestId"`
-			Status    string  `json:"status"`
-			ErrorType string  `json:"errorType,omitempty"`
-			Metrics   metrics `json:"metrics"`
-		}{r.requestID, r.status, r.errorType, m}
+			RequestID string   `json:"requestId"`
+			Status    string   `json:"status"`
+			ErrorType string   `json:"errorType,omitempty"`
+			Metrics   metrics  `json:"metrics"`
+			Tracing   *tracing `json:"tracing,omitempty"`
+			Spans     []span   `json:"spans,omitempty"`
+		}{r.requestID, r.status, r.errorType, m, traced(r.traceID), r.spans.list()}
 	default:
 		return struct {
 			Reason         string `json:"reason"`
@@ -171,6 +210,14 @@ func (r *record) text(spec *wire.EnvironmentSpec, at string) []string {
 		return append(r.complaint(at), "END RequestId: "+r.requestID)
 	case invokeReport:
 		return []string{r.reportLine(spec)}
+	case extensionInit:
+		line := fmt.Sprintf("EXTENSION\tName: %s\tState: %s\tEvents: [%s]", r.extension.Name, r.extension.State, strings.Join(r.extension.Events, ", "))
+		if r.errorType != "" {
+			line += "\tError Type: " + r.errorType
+		}
+		return []string{line}
+	case telemetrySubscription:
+		return []string{fmt.Sprintf("TELEMETRY\tName: %s\tState: %s\tTypes: [%s]", r.extension.Name, r.extension.State, strings.Join(r.extension.Events, ", "))}
 	default:
 		return nil
 	}
@@ -209,6 +256,37 @@ func (r *record) reportLine(spec *wire.EnvironmentSpec) string {
 		line += "Status: " + r.outcome() + "\t"
 	}
 	return line
+}
+
+// tracing is the trace an invocation belongs to.
+type tracing struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// traced gives the trace of an invocation that is sampled (runtime-api.md 1.9).
+func traced(id string) *tracing {
+	if !strings.Contains(id, "Root=") || !strings.Contains(id, "Sampled=1") {
+		return nil
+	}
+	return &tracing{"X-Amzn-Trace-Id", id}
+}
+
+type span struct {
+	Name       string  `json:"name"`
+	Start      string  `json:"start"`
+	DurationMs float64 `json:"durationMs"`
+}
+
+func (s *spans) list() []span {
+	if s == nil {
+		return nil
+	}
+	at := func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+	return []span{
+		{"responseLatency", at(s.start), millis(s.latency)},
+		{"responseDuration", at(s.start.Add(s.latency)), millis(s.answer)},
+	}
 }
 
 func initType(spec *wire.EnvironmentSpec) string {

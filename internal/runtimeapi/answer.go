@@ -144,13 +144,13 @@ func (s *Server) beginAnswer(w *conn, r *http.Request, id string) (*call, error)
 	case callAnswering:
 		return nil, errUnknownID
 	}
-	c.state, c.reader = callAnswering, w
+	c.state, c.reader, c.answered = callAnswering, w, time.Now()
 	return c, nil
 }
 
 // endAnswer gives res to the caller, unless it came too late.
 func (s *Server) endAnswer(w *conn, c *call, res Result) error {
-	res.Duration = time.Since(c.start)
+	res.Duration, res.Handed, res.Answered = time.Since(c.start), c.start, c.answered
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := c.state

@@ -15,12 +15,15 @@ type call struct {
 	state    callState
 	nonce    string // of the current delivery
 	start    time.Time
+	answered time.Time // when its answer began
 	timer    *time.Timer
 	reader   *conn         // on which its answer is being read
 	assigned chan struct{} // closed when a worker took it; nil if one did at once; set before c is shared
 	done     chan outcome  // one send, by tell or beginStream
 	stream   *Stream       // since beginStream
 	left     bool          // nobody waits on done any more
+	// announced: the extensions have its INVOKE event.
+	announced bool
 }
 
 type callState int
@@ -51,7 +54,7 @@ func (s *Server) Reserve() (Slot, error) {
 		return Slot{}, ErrNotReady
 	case s.phase != phaseReady || s.draining:
 		return Slot{}, ErrEnded
-	case s.inFlight >= s.cfg.MaxConcurrency:
+	case s.inFlight >= s.cfg.MaxConcurrency || s.ext.busy > 0:
 		return Slot{}, ErrBusy
 	}
 	s.inFlight++
@@ -67,7 +70,12 @@ func (sl Slot) Release() {
 
 func (s *Server) releaseSlot() {
 	s.inFlight--
-	if s.inFlight == 0 && s.idle != nil {
+	s.settle()
+}
+
+// settle ends a Drain once nothing is left to wait for; s.mu is held.
+func (s *Server) settle() {
+	if s.inFlight == 0 && s.ext.busy == 0 && s.idle != nil {
 		close(s.idle)
 		s.idle = nil
 	}
@@ -220,6 +228,9 @@ func (s *Server) finish(c *call, o outcome) {
 // hand sends c as the answer to p, and to other polls if p's connection turns
 // out to be broken.
 func (s *Server) hand(c *call, p *poll) {
+	if s.ext.invoked && p != nil { // fixed since init
+		s.invokeExtensions(c)
+	}
 	for p != nil {
 		sent := p.conn.alive() && s.send(p.conn, c) == nil
 		if !sent {

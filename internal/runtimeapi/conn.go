@@ -214,6 +214,7 @@ const acceptPause = 10 * time.Millisecond
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
+	defer s.tel.end()
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer s.conns.close()

@@ -37,7 +37,9 @@ func serveF(t *testing.T) *env {
 // Checklist point 29: what is refused, with AWS's types.
 func TestExtensionRefusals(t *testing.T) {
 	e := serveF(t)
+	e.ExpectExtensions([]string{"external"})
 	id := e.register("first")
+	external := "Lambda-Extension-Name: external"
 	name := "Lambda-Extension-Name: other"
 	for what, tt := range map[string]struct {
 		method, path, body string
@@ -45,11 +47,13 @@ func TestExtensionRefusals(t *testing.T) {
 		status             int
 		want               string
 	}{
-		"INVOKE":             {"POST", "register", `{"events":["INVOKE"]}`, []string{name}, 403, `{"errorMessage":"INVOKE: ErrorInvalidEventType","errorType":"Extension.InvalidEventType"}`},
+		"INVOKE":             {"POST", "register", `{"events":["INVOKE"]}`, []string{external}, 403, `{"errorMessage":"INVOKE: ErrorInvalidEventType","errorType":"Extension.InvalidEventType"}`},
 		"internal SHUTDOWN":  {"POST", "register", `{"events":["SHUTDOWN"]}`, []string{name}, 403, "No events allowed for internal extensions"},
 		"no name":            {"POST", "register", `{"events":[]}`, nil, 403, "Extension.InvalidExtensionName"},
 		"same name":          {"POST", "register", `{"events":[]}`, []string{"lambda-extension-name: first"}, 403, "Extension.InvalidExtensionState"},
-		"configurationKeys":  {"POST", "register", `{"configurationKeys":[]}`, []string{name}, 403, "InvalidRequestFormat"},
+		"configurationKeys":  {"POST", "register", `{"configurationKeys":["x"]}`, []string{name}, 403, "InvalidRequestFormat"},
+		"unknown event":      {"POST", "register", `{"events":["SHUTDOWN","OTHER"]}`, []string{external}, 403, "OTHER: ErrorInvalidEventType"},
+		"internal INVOKE":    {"POST", "register", `{"events":["INVOKE"]}`, []string{name}, 403, "No events allowed for internal extensions"},
 		"no JSON":            {"POST", "register", `{`, []string{name}, 403, "InvalidRequestFormat"},
 		"no identifier":      {"GET", "event/next", "", nil, 403, "Extension.MissingExtensionIdentifier"},
 		"odd identifier":     {"GET", "event/next", "", []string{identified("x")}, 403, "Extension.InvalidExtensionIdentifier"},

@@ -11,6 +11,7 @@ const (
 	pathInitError  = "/2018-06-01/runtime/init/error"
 	pathInvocation = "/2018-06-01/runtime/invocation/"
 	pathExtension  = "/2020-01-01/extension/"
+	pathTelemetry  = "/2022-07-01/telemetry"
 )
 
 // handle answers one request and tells whether the connection goes on.
@@ -19,6 +20,9 @@ func (s *Server) handle(w *conn, r *http.Request) bool {
 	method := http.MethodPost
 	if rt == routeNext || rt == routePing || rt == routeExtensionNext {
 		method = http.MethodGet
+	}
+	if rt == routeTelemetry {
+		method = http.MethodPut
 	}
 	switch {
 	case rt == routeNone:
@@ -43,8 +47,8 @@ func (s *Server) handle(w *conn, r *http.Request) bool {
 
 type routeKind int
 
-// The endpoints. Telemetry, to come, is answered 404 as yet,
-// as are restore and the Logs API, which managed instances do not have.
+// The endpoints. Restore and the Logs API, which managed instances do not have,
+// are answered 404.
 const (
 	routeNone routeKind = iota
 	routeNext
@@ -56,6 +60,7 @@ const (
 	routeExtensionNext
 	routeExtensionInitError
 	routeExtensionExitError
+	routeTelemetry
 )
 
 // route splits a path into its endpoint and, for answers, the request id.
@@ -67,6 +72,8 @@ func route(path string) (kind routeKind, id string) {
 			return routePing, ""
 		case pathInitError:
 			return routeInitError, ""
+		case pathTelemetry:
+			return routeTelemetry, ""
 		case pathExtension + "register":
 			return routeRegister, ""
 		case pathExtension + "event/next":

@@ -63,8 +63,7 @@ func (s *Server) enter(p *poll) (*call, error) {
 	defer s.mu.Unlock()
 	switch s.phase {
 	case phaseInit:
-		s.ext.closed = true
-		s.becomeReady()
+		s.closeRegistration()
 	case phaseInitFailed:
 		return nil, errInitState
 	case phaseEnded:

@@ -7,7 +7,9 @@
 package runtimeapi
 
 import (
+	"context"
 	"errors"
+	"net"
 	"time"
 )
 
@@ -19,6 +21,14 @@ type Config struct {
 	MaxConcurrency                        int           // at most so many invocations run at once; least 1
 	Bridge                                time.Duration // DefaultBridge when 0; negative: do not wait for a poll
 	Late                                  LatePolicy
+	// Ordinary marks a function that is not on managed instances: its extensions
+	// may register for INVOKE, and older schemas of the Telemetry API are known.
+	Ordinary bool
+	// Dial connects to a telemetry destination from inside the environment; nil:
+	// from here.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// OnSubscribe is told of each telemetry subscription; may be nil.
+	OnSubscribe func(extension string, types []string)
 	// OnLate is told of each answer that came after its timeout; may be nil.
 	OnLate func(requestID, userAgent string)
 }
@@ -75,6 +85,9 @@ type Result struct {
 	Streamed bool
 	Stream   *Stream
 	Duration time.Duration // from hand-over to answer
+	// Handed is when a worker had the event, Answered when its answer began; zero
+	// where there was none.
+	Handed, Answered time.Time
 }
 
 // Reasons for which an invocation was not handed over; nothing has run, so

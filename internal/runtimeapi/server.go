@@ -30,6 +30,7 @@ type Server struct {
 	initPosts int
 	polls     list[poll] // parked, oldest first
 	ext       extensions
+	tel       telemetry  // has its own lock
 	waiting   list[call] // in flight without a worker, oldest first
 	calls     map[string]*call
 	inFlight  int // reserved, waiting and running, with the timed-out ones
@@ -59,7 +60,8 @@ func New(cfg Config) *Server {
 		initFailed: make(chan struct{}),
 		calls:      make(map[string]*call, cfg.MaxConcurrency),
 	}
-	s.ext.byID, s.ext.failed = map[string]*extension{}, make(chan struct{})
+	s.ext = newExtensions()
+	s.tel.start()
 	rand.Read(s.nonce[:8])
 	return s
 }
@@ -119,7 +121,7 @@ func (s *Server) end(fail func(*call) Result) {
 	for n := s.polls.first; n != nil; n = n.next {
 		n.value.conn.breakOff()
 	}
-	s.breakOffExtensions()
+	s.breakOffExtensions(false)
 	for _, c := range s.calls {
 		switch c.state {
 		case callWaiting:
@@ -136,7 +138,7 @@ func (s *Server) end(fail func(*call) Result) {
 func (s *Server) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
-	if s.inFlight == 0 {
+	if s.inFlight == 0 && s.ext.busy == 0 {
 		s.mu.Unlock()
 		return nil
 	}
@@ -157,6 +159,7 @@ func (s *Server) Drain(ctx context.Context) error {
 // and ends Serve.
 func (s *Server) Close() error {
 	s.Fail("Client.ExecutionEnvironmentShutDown", "the execution environment was shut down")
+	s.releaseExtensions()
 	return s.conns.close()
 }
 

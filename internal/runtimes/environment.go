@@ -48,6 +48,23 @@ var alwaysReserved = []string{
 // exactly those of the service, the customer's filtered by its rules, and extra
 // (Command's) where neither of them has the name.
 func Environment(f Function, l Layout, extra []string) []string {
+	return environment(f, l, extra, []map[string]string{runtimeOnly(f, l), common(f, l)})
+}
+
+// ExtensionEnvironment gives the variables of an external extension: those that
+// are not for the runtime alone, and the customer's by the same rules.
+func ExtensionEnvironment(f Function, l Layout) []string {
+	list := environment(f, l, nil, []map[string]string{common(f, l)})
+	hidden := runtimeOnly(f, l)
+	return slices.DeleteFunc(list, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		_, customers := f.Customer[name]
+		_, ofRuntime := hidden[name]
+		return ofRuntime && !(customers && slices.Contains(overridable, name))
+	})
+}
+
+func environment(f Function, l Layout, extra []string, parts []map[string]string) []string {
 	set := map[string]string{}
 	for _, v := range extra {
 		name, value, _ := strings.Cut(v, "=")
@@ -57,7 +74,7 @@ func Environment(f Function, l Layout, extra []string) []string {
 	for _, name := range alwaysReserved {
 		reserved[name] = true
 	}
-	for _, part := range []map[string]string{runtimeOnly(f, l), common(f, l)} {
+	for _, part := range parts {
 		for name, value := range part {
 			set[name], reserved[name] = value, true
 		}

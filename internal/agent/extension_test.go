@@ -1,0 +1,291 @@
+package agent_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lamina-dev/lamina/internal/agent"
+	"github.com/lamina-dev/lamina/internal/sandbox/oci"
+	"github.com/lamina-dev/lamina/internal/wire"
+)
+
+// extensionProgram is a real extension, which behaves as its file's name says.
+var extensionProgram = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "extension")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	bin := filepath.Join(dir, "extension")
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", bin, "./testextension")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the extension: %w\n%s", err, out)
+	}
+	data, err := os.ReadFile(bin)
+	return string(data), err
+})
+
+// extensionLayer is a layer with these extensions; a name may say how the file
+// differs: "name!" can't be executed, "name?" is no program.
+func extensionLayer(t *testing.T, s *server, names ...string) string {
+	t.Helper()
+	program, err := extensionProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, name := range names {
+		mode, text := fs.FileMode(0o755), program
+		if strings.HasSuffix(name, "!") {
+			mode = 0o644
+		}
+		if strings.HasSuffix(name, "?") {
+			text = "\x00no program"
+		}
+		h := &zip.FileHeader{Name: "extensions/" + strings.TrimRight(name, "!?"), Method: zip.Store}
+		h.SetMode(mode)
+		w, err := z.CreateHeader(h)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return s.add(b.Bytes())
+}
+
+const extendedApp = `
+import os, sys, time
+print("function init")
+def handler(event, context):
+    print("handled", event.get("token"))
+    if "crash" in event:
+        open("/tmp/crash", "w").close()
+    time.sleep(event.get("sleep", 0))
+    return {"token": event.get("token")}
+`
+
+// extended is an environment with extensions.
+func extended(t *testing.T, s *server, names ...string) wire.EnvironmentSpec {
+	e := pythonSpec(t, s, 4, extendedApp)
+	e.Layers = []string{extensionLayer(t, s, names...)}
+	e.Variables = map[string]string{"EVENTS": "SHUTDOWN", "MINE": "1"}
+	return e
+}
+
+// linesOf are the lines so far.
+func (s *server) linesOf(id string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lines[id])
+}
+
+// before tells whether a line with the one comes before one with the other.
+func before(lines []string, one, other string) bool {
+	at := func(part string) int {
+		return slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, part) })
+	}
+	return at(one) >= 0 && at(one) < at(other)
+}
+
+// TestExtensions: a layer's extensions start before the function, have their
+// variables, log into its stream, hear its telemetry, and are told of the end,
+// in every sandbox.
+func TestExtensions(t *testing.T) {
+	for _, kind := range []oci.Kind{"plain", oci.Runc, oci.Runsc} {
+		t.Run(string(kind), func(t *testing.T) {
+			s := newServer(t)
+			start(t, s, func(cfg *agent.Config) { inContainers(t, cfg, kind) })
+			e := extended(t, s, "telemetry", "stubborn", "deaf")
+			s.assign(e)
+			s.waitState(e.ID, wire.EnvironmentReady)
+			out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r-1", FunctionARN: "arn:f", Body: []byte(`{"token": "a"}`)})
+			if err != nil || out.body != `{"token": "a"}` {
+				t.Errorf("%v %+v", err, out)
+			}
+			s.waitLine(e.ID, "telemetry: telemetry platform.report", `"requestId":"r-1","status":"success"`, `"name":"responseLatency"`, `"name":"responseDuration"`)
+			s.waitLine(e.ID, "telemetry: telemetry platform.initStart", `"initializationType":"lambda-managed-instances"`)
+			s.waitLine(e.ID, "telemetry: telemetry platform.initRuntimeDone", `"status":"success"`)
+			s.waitLine(e.ID, "telemetry: telemetry platform.telemetrySubscription", `"name":"telemetry","state":"Subscribed","types":["platform","function","extension"]`)
+			s.waitLine(e.ID, "telemetry: telemetry platform.extension", `"name":"deaf","state":"Ready","events":[]`)
+			s.waitLine(e.ID, "telemetry: telemetry platform.start", "r-1")
+			s.waitLine(e.ID, "telemetry: telemetry function", "handled a")
+			s.waitLine(e.ID, `"type":"platform.extension"`, `"name":"stubborn","state":"Ready","events":["SHUTDOWN"]`)
+			checkVariables(t, s.waitLine(e.ID, "telemetry: variables"))
+			begun := time.Now()
+			s.assign()
+			s.waitLine(e.ID, `telemetry: event {"eventType":"SHUTDOWN"`, `"shutdownReason":"spindown"`)
+			s.waitLine(e.ID, "telemetry: ends")
+			s.waitLine(e.ID, "stubborn: event")
+			s.wait("the environment to be forgotten", func() bool { return s.status(e.ID).ID == "" })
+			if took := time.Since(begun); took < 1500*time.Millisecond || took > 20*time.Second {
+				t.Errorf("an extension that does not end was killed after %v", took)
+			}
+			lines := s.linesOf(e.ID)
+			for _, name := range []string{"telemetry", "stubborn", "deaf"} {
+				if !before(lines, name+": registered", "function init") {
+					t.Errorf("%s does not come before the function: %q", name, lines)
+				}
+			}
+			if before(lines, "deaf: event", "deaf: ends") {
+				t.Error("deaf was told")
+			}
+		})
+	}
+}
+
+// inContainers replaces the plain sandbox.
+func inContainers(t *testing.T, cfg *agent.Config, kind oci.Kind) {
+	t.Helper()
+	if kind == "plain" {
+		return
+	}
+	if _, err := oci.Find(kind); err != nil {
+		t.Skip(err)
+	}
+	if r := oci.Probe(t.Context(), kind, oci.NetworkNone); r.Reason != "" {
+		t.Skipf("%s can't run here: %s", kind, r.Reason)
+	}
+	d, err := oci.New(oci.Config{Kind: kind, Dir: filepath.Join(cfg.Dir, "oci"), Network: oci.NetworkNone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Sandbox = d
+}
+
+func checkVariables(t *testing.T, line string) {
+	t.Helper()
+	for _, name := range []string{"MINE", "AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "PATH", "TZ"} {
+		if !strings.Contains(line+" ", " "+name+" ") {
+			t.Errorf("no %s in %q", name, line)
+		}
+	}
+	for _, name := range []string{"AWS_LAMBDA_MAX_CONCURRENCY", "_HANDLER", "LAMBDA_TASK_ROOT", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_XRAY_DAEMON_ADDRESS"} {
+		if strings.Contains(line, " "+name) {
+			t.Errorf("%s in %q", name, line)
+		}
+	}
+}
+
+// TestExtensionFaults: what keeps an extension from starting fails the
+// environment with AWS's reason.
+func TestExtensionFaults(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	var eleven []string
+	for i := range 11 {
+		eleven = append(eleven, fmt.Sprint("told", i))
+	}
+	for name, tt := range map[string]struct {
+		files                   []string
+		code, errorType, reason string
+	}{
+		"exits":            {[]string{"exit"}, "FunctionError.ExtensionInitError", "Extension.Crash", "Extension exit exited: exit status 3"},
+		"can't be run":     {[]string{"told!"}, "FunctionError.PermissionDenied", "PermissionDenied", "permission denied"},
+		"no program":       {[]string{"told?"}, "FunctionError.ExtensionInitError", "Extension.LaunchError", "exec format error"},
+		"too many":         {eleven, "FunctionError.TooManyExtensions", "Extension.TooManyExtensions", "11 files"},
+		"reports":          {[]string{"failing"}, "FunctionError.ExtensionInitError", "Extension.NoKey", "no key"},
+		"does not show up": {[]string{"told", "mute"}, "FunctionError.InitTimeout", "Sandbox.Timedout", "within 2.00 seconds"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := extended(t, s, tt.files...)
+			if tt.errorType == "Sandbox.Timedout" {
+				e.InitTimeout = 2 * time.Second
+			}
+			s.assign(e)
+			st := s.waitState(e.ID, wire.EnvironmentEnded)
+			if st.ReasonCode != tt.code || st.ErrorType != tt.errorType || !strings.Contains(st.Reason, tt.reason) {
+				t.Errorf("%+v", st)
+			}
+			s.waitLine(e.ID, "platform.initReport", tt.errorType)
+			if lines := s.linesOf(e.ID); slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "function init") }) {
+				t.Errorf("the function has started: %q", lines)
+			}
+		})
+	}
+}
+
+// TestExtensionCrash: the end of an extension is that of the environment and of
+// what runs in it; the others are told why.
+func TestExtensionCrash(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	e := extended(t, s, "crash", "told")
+	s.assign(e)
+	s.waitState(e.ID, wire.EnvironmentReady)
+	out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r", Body: []byte(`{"crash": true, "sleep": 60}`)})
+	if err != nil || out.ErrorType != "Extension.Crash" || !strings.Contains(out.body, "RequestId: r Error: Extension crash exited: exit status 3") {
+		t.Errorf("%v %+v", err, out)
+	}
+	st := s.waitState(e.ID, wire.EnvironmentEnded)
+	if st.ReasonCode != "Extension.Crash" || st.ErrorType != "Extension.Crash" {
+		t.Errorf("%+v", st)
+	}
+	s.waitLine(e.ID, "told: event", `"shutdownReason":"failure"`)
+}
+
+// TestRuntimeExitTellsExtensions: they outlive the runtime.
+func TestRuntimeExitTellsExtensions(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	e := extended(t, s, "told")
+	e.CodeSHA256 = s.add(mustZip(t, map[string]string{"app.py": "import os\ndef handler(e, c): os.kill(os.getppid(), 9); os._exit(1)"}))
+	s.assign(e)
+	s.waitState(e.ID, wire.EnvironmentReady)
+	if out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r", Body: []byte(`{}`)}); err != nil || out.ErrorType != "Runtime.ExitError" {
+		t.Errorf("%v %+v", err, out)
+	}
+	s.waitLine(e.ID, "told: event", `"shutdownReason":"failure"`)
+	s.waitLine(e.ID, "told: ends")
+	s.waitState(e.ID, wire.EnvironmentEnded)
+}
+
+// TestInvokeEventsOfOrdinaryFunctions: extensions hear of each invocation, hold
+// the environment while they work, and a timeout is the reason they are told.
+func TestInvokeEventsOfOrdinaryFunctions(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	e := extended(t, s, "slow")
+	e.Slots, e.Managed, e.LogFormat, e.SysLogLevel, e.Timeout = 1, false, "Text", "", 3*time.Second
+	e.Variables["EVENTS"] = "INVOKE,SHUTDOWN"
+	s.assign(e)
+	s.waitState(e.ID, wire.EnvironmentReady)
+	s.waitLine(e.ID, "EXTENSION\tName: slow\tState: Ready\tEvents: [INVOKE, SHUTDOWN]")
+	r := s.router()
+	out, err := r.invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r1", FunctionARN: "arn:f", Timeout: e.Timeout, Body: []byte(`{"token": "a"}`)})
+	if err != nil || out.body != `{"token": "a"}` {
+		t.Fatalf("%v %+v", err, out)
+	}
+	out, err = r.invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r2", Timeout: e.Timeout, Body: []byte(`{"token": "b"}`)})
+	if err != nil || out.Outcome != wire.OutcomeBusy && out.Outcome != wire.OutcomeOK { // on a slow machine the extension may be quicker than the test
+		t.Errorf("%v %+v", err, out)
+	}
+	s.waitLine(e.ID, `slow: event {"eventType":"INVOKE"`, `"requestId":"r1","invokedFunctionArn":"arn:f"`)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		out, err = r.invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r3", Timeout: e.Timeout, Body: []byte(`{"sleep": 60}`)})
+		if out.Outcome != wire.OutcomeBusy || time.Now().After(end) {
+			break
+		}
+	}
+	if err != nil || out.ErrorType != "Sandbox.Timedout" {
+		t.Errorf("%v %+v", err, out)
+	}
+	s.waitLine(e.ID, "slow: event", `"shutdownReason":"timeout"`)
+	s.waitState(e.ID, wire.EnvironmentEnded)
+}

@@ -1,0 +1,252 @@
+package runtimeapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// sendTimeout is how long a subscriber may take for a batch (chosen).
+const sendTimeout = 10 * time.Second
+
+// Reasons of platform.logsDropped, in AWS's words.
+const (
+	reasonSlow   = "Some logs were dropped because the downstream consumer is slower than the logs production rate"
+	reasonBroken = "could not send events: "
+)
+
+// subscriber gathers the events that one extension wants and sends them in
+// batches. While a batch is on its way the next one grows to its limit; what
+// comes then is dropped and counted.
+type subscriber struct {
+	extension string
+	types     []string
+	items     int // limits of a batch
+	bytes     int
+	timeout   time.Duration // from a batch's first event
+	send      func(ctx context.Context, events [][]byte) error
+	ctx       context.Context
+	stop      context.CancelFunc
+	wake      chan struct{} // there is a first event, or a batch is due
+
+	mu      sync.Mutex
+	batch   []TelemetryEvent
+	size    int
+	due     bool            // the batch is full, or somebody wants it sent
+	sending bool            // run is busy with a batch
+	waiting []chan struct{} // of flush, until nothing is left
+	lost    dropped
+}
+
+// dropped is what platform.logsDropped tells.
+type dropped struct {
+	Bytes   int    `json:"droppedBytes"`
+	Records int    `json:"droppedRecords"`
+	Reason  string `json:"reason"`
+}
+
+// TelemetryType implements PlatformRecord.
+func (d dropped) TelemetryType() string { return "platform.logsDropped" }
+
+// TelemetryRecord implements PlatformRecord.
+func (d dropped) TelemetryRecord() any { return d }
+
+// add takes an event, if there is room.
+func (sub *subscriber) add(e TelemetryEvent) {
+	if !slices.Contains(sub.types, e.Type) {
+		return
+	}
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	size := e.size()
+	if len(sub.batch) >= sub.items || sub.size >= sub.bytes {
+		sub.lost.Bytes += size
+		sub.lost.Records++
+		sub.lost.Reason = orElse(sub.lost.Reason, reasonSlow)
+		return
+	}
+	sub.batch = append(sub.batch, e)
+	sub.size += size
+	sub.due = sub.due || len(sub.batch) >= sub.items || sub.size >= sub.bytes
+	if sub.due || len(sub.batch) == 1 {
+		poke(sub.wake)
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// run sends until the environment or the subscription ends.
+func (sub *subscriber) run() {
+	defer sub.release()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	counting := false
+	for {
+		due := false
+		select {
+		case <-sub.wake:
+			sub.mu.Lock()
+			due = sub.due
+			if first := len(sub.batch) > 0 && !counting; first && !due {
+				timer.Reset(sub.timeout)
+				counting = true
+			}
+			sub.mu.Unlock()
+		case <-timer.C:
+			due = true
+		case <-sub.ctx.Done():
+			return
+		}
+		if due {
+			timer.Stop()
+			counting = false
+			sub.ship()
+		}
+	}
+}
+
+// ship sends the batch there is.
+func (sub *subscriber) ship() {
+	sub.mu.Lock()
+	batch, lost := sub.batch, sub.lost
+	sub.batch, sub.size, sub.due, sub.lost = nil, 0, false, dropped{}
+	sub.sending = true
+	sub.mu.Unlock()
+	err := sub.deliver(batch, lost)
+	sub.mu.Lock()
+	sub.sending = false
+	if err != nil {
+		for i := range batch {
+			sub.lost.Bytes += batch[i].size()
+		}
+		sub.lost.Records += len(batch) + lost.Records
+		sub.lost.Bytes += lost.Bytes
+		sub.lost.Reason = reasonBroken + err.Error()
+	}
+	if len(sub.batch) > 0 { // what came meanwhile
+		poke(sub.wake)
+	}
+	if len(sub.batch) == 0 || err != nil {
+		sub.releaseLocked()
+	}
+	sub.mu.Unlock()
+}
+
+func (sub *subscriber) deliver(batch []TelemetryEvent, lost dropped) error {
+	if lost.Records > 0 && slices.Contains(sub.types, TelemetryPlatform) {
+		batch = append(batch, TelemetryEvent{Type: TelemetryPlatform, At: time.Now(), Platform: lost})
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	events := make([][]byte, 0, len(batch))
+	for i := range batch {
+		events = append(events, batch[i].appendJSON(nil))
+	}
+	ctx, cancel := context.WithTimeout(sub.ctx, sendTimeout)
+	defer cancel()
+	return sub.send(ctx, events)
+}
+
+// flush has the batch sent and waits until nothing is left.
+func (sub *subscriber) flush(ctx context.Context) {
+	sub.mu.Lock()
+	if len(sub.batch) == 0 && !sub.sending || sub.ctx.Err() != nil {
+		sub.mu.Unlock()
+		return
+	}
+	sub.due = true
+	done := make(chan struct{})
+	sub.waiting = append(sub.waiting, done)
+	sub.mu.Unlock()
+	poke(sub.wake)
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// release lets all who flush go.
+func (sub *subscriber) release() {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	sub.releaseLocked()
+}
+
+func (sub *subscriber) releaseLocked() {
+	for _, done := range sub.waiting {
+		close(done)
+	}
+	sub.waiting = nil
+}
+
+// httpDestination posts each batch as a JSON array.
+func httpDestination(uri string, dial dialFunc) (func(context.Context, [][]byte) error, error) {
+	u, addr, err := localAddr(uri)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, "tcp4", addr) },
+			// An environment's connections end with it; kept ones would outlive it here.
+			DisableKeepAlives: true, DisableCompression: true,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return func(ctx context.Context, events [][]byte) error {
+		body := append(append([]byte{'['}, bytes.Join(events, []byte{','})...), ']')
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(body)
+		r.Header.Set("Content-Type", typeJSON)
+		r.Header.Set("Sequence-Id", base64.StdEncoding.EncodeToString(sum[:]))
+		resp, err := client.Do(r)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // nobody reads what it says
+		if resp.StatusCode >= http.StatusBadRequest {
+			return fmt.Errorf("http request failed with status %s", resp.Status)
+		}
+		return nil
+	}, nil
+}
+
+// tcpDestination writes each event as a line to one connection.
+func tcpDestination(life context.Context, port int, dial dialFunc) (func(context.Context, [][]byte) error, error) {
+	if port < 1 || port > 65535 {
+		return nil, fmt.Errorf("destination.port must be from 1 to 65535, not %d", port)
+	}
+	ctx, cancel := context.WithTimeout(life, dialTimeout)
+	defer cancel()
+	conn, err := dial(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("destination: %w", err)
+	}
+	context.AfterFunc(life, func() { conn.Close() })
+	return func(ctx context.Context, events [][]byte) error {
+		stop := context.AfterFunc(ctx, func() { _ = conn.SetWriteDeadline(time.Unix(1, 0)) })
+		defer stop()
+		_, err := conn.Write(append(bytes.Join(events, []byte{'\n'}), '\n'))
+		return err
+	}, nil
+}
