@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -36,13 +35,23 @@ type externals struct {
 	ends    sync.WaitGroup             // of those who watch them
 }
 
-// extensionNames lists the files in extensions/ of the layers: every one that is
-// no folder is to be started, in the order of their names.
-func extensionNames(opt string) ([]string, error) {
+// extensionNames lists the files in /opt/extensions, which is the layers' or that
+// of a root file system: every one that is no folder is to be started, in the
+// order of their names.
+func extensionNames(opt, root string) ([]string, error) {
+	where, dir := opt, "extensions"
 	if opt == "" {
+		where, dir = root, "opt/extensions"
+	}
+	if where == "" {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(filepath.Join(opt, "extensions"))
+	tree, err := os.OpenRoot(where) // links in an image lead nowhere else
+	if err != nil {
+		return nil, fmt.Errorf("list the extensions: %w", err)
+	}
+	defer tree.Close()
+	entries, err := fs.ReadDir(tree.FS(), dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -61,7 +70,7 @@ func extensionNames(opt string) ([]string, error) {
 // prepareExtensions makes the sandbox one that runs several commands, if there
 // are extensions; the runtime is then one of them.
 func (e *environment) prepareExtensions(spec *sandbox.Spec, opt, api string) error {
-	names, err := extensionNames(opt)
+	names, err := extensionNames(opt, spec.RootDir)
 	e.external = &externals{names: names}
 	if err != nil || len(names) == 0 {
 		return err
