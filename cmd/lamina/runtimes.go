@@ -162,7 +162,7 @@ func newInstaller(ctx context.Context, f rootsFlag) (*roots.Installer, error) {
 		Store: roots.Open(dir), NPMDir: own, Files: map[string]string{},
 		Say: func(format string, args ...any) { fmt.Printf(format+"\n", args...) },
 	}
-	for name, text := range hostfs.Files(sandbox.DefaultUID, sandbox.DefaultGID) {
+	for name, text := range hostfs.Files(sandbox.DefaultUID, sandbox.DefaultGID, "") {
 		i.Files["etc/"+name] = text
 	}
 	if box, err := plain.New(ctx); err == nil {

@@ -11,11 +11,7 @@ import (
 // outward says whether a host reaches an address outside its VPC. service names
 // what is there; "" is nothing of AWS.
 func (t *Topology) outward(h Host, to netip.AddrPort, service string) Answer {
-	via, ok := t.hop(h.SubnetID, to.Addr())
-	if !ok || via.local {
-		return lacking(t.noRoute(h, service))
-	}
-	path, m := t.exit(h, via, to.Addr())
+	path, m := t.way(h, to.Addr(), service)
 	if m == nil {
 		m = t.leave(h, to.Port(), peer{addr: to.Addr()}, farEnd(to, service))
 	}
@@ -23,6 +19,15 @@ func (t *Topology) outward(h Host, to netip.AddrPort, service string) Answer {
 		return lacking(m)
 	}
 	return Answer{Path: path}
+}
+
+// way is a host's way out of its VPC towards an address, by routes and gateways alone.
+func (t *Topology) way(h Host, to netip.Addr, service string) (Path, *Missing) {
+	via, ok := t.hop(h.SubnetID, to)
+	if !ok || via.local {
+		return Path{}, t.noRoute(h, service)
+	}
+	return t.exit(h, via, to)
 }
 
 func farEnd(to netip.AddrPort, service string) string {

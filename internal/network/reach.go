@@ -143,17 +143,29 @@ func (t *Topology) toInterface(h Host, n lamina.NetworkInterface, port uint16, w
 // Address says whether a host reaches a TCP port of an address. The instance
 // metadata address is out of reach always, as for every function (issue 3).
 func (t *Topology) Address(h Host, to netip.AddrPort) Answer {
-	addr := to.Addr()
-	if addr.IsLinkLocalUnicast() || addr.IsLoopback() || addr.IsMulticast() || addr.IsUnspecified() {
-		return lacking(missing("no-such-address", fmt.Sprintf("%s is no address that functions reach", addr), ""))
-	}
-	if via, ok := t.hop(h.SubnetID, addr); ok && via.local {
+	local, m := t.place(h, to.Addr())
+	switch {
+	case m != nil:
+		return lacking(m)
+	case local:
 		return t.inside(h, to)
 	}
-	if addr.IsPrivate() {
-		return lacking(missing("private", fmt.Sprintf("%s is a private address outside VPC %s", addr, t.VPC.ID), ""))
-	}
 	return t.outward(h, to, "")
+}
+
+// place says whether an address is the VPC's own or the internet's; neither is
+// what no function ever reaches.
+func (t *Topology) place(h Host, addr netip.Addr) (local bool, m *Missing) {
+	if within(nowhere, addr) {
+		return false, missing("no-such-address", fmt.Sprintf("%s is no address that functions reach", addr), "")
+	}
+	if via, ok := t.hop(h.SubnetID, addr); ok && via.local {
+		return true, nil
+	}
+	if within(privateRanges, addr) {
+		return false, missing("private", fmt.Sprintf("%s is a private address outside VPC %s", addr, t.VPC.ID), "")
+	}
+	return false, nil
 }
 
 // inside says whether a host reaches an address of its VPC.

@@ -35,8 +35,12 @@ type Entry struct {
 	Link   string // where a link points to
 }
 
-// Entries lists what this host has.
-func Entries() ([]Entry, error) {
+// ResolverFile is the name of the resolver's configuration, below etc.
+const ResolverFile = "resolv.conf"
+
+// Entries lists what this host has. An environment with a resolver of its own
+// does not see the host's.
+func Entries(resolver string) ([]Entry, error) {
 	var list []Entry
 	for _, name := range dirs {
 		st, err := os.Lstat("/" + name)
@@ -53,6 +57,9 @@ func Entries() ([]Entry, error) {
 		list = append(list, e)
 	}
 	for _, name := range slices.Concat(etc, openJDKs()) {
+		if name == ResolverFile && resolver != "" {
+			continue
+		}
 		if src, err := filepath.EvalSymlinks("/etc/" + name); err == nil {
 			list = append(list, Entry{Path: "etc/" + name, Source: src})
 		}
@@ -70,10 +77,14 @@ func openJDKs() (names []string) {
 }
 
 // Files are an environment's own files below /etc.
-func Files(uid, gid int) map[string]string {
-	return map[string]string{
+func Files(uid, gid int, resolver string) map[string]string {
+	files := map[string]string{
 		"passwd": fmt.Sprintf("root:x:0:0:root:/root:/sbin/nologin\nsbx_user1051:x:%d:%d::/home/sbx_user1051:/sbin/nologin\n", uid, gid),
 		"group":  fmt.Sprintf("root:x:0:\nrdsdb:x:%d:\n", gid),
 		"hosts":  "127.0.0.1 localhost\n127.0.0.1 sandbox.localdomain sandbox\n::1 localhost ip6-localhost\n",
 	}
+	if resolver != "" {
+		files[ResolverFile] = "nameserver " + resolver + "\n"
+	}
+	return files
 }

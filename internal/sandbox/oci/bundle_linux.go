@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/sandbox/hostfs"
 )
 
 // writeBundle puts a container's description where the runtime reads it.
@@ -97,12 +98,12 @@ func rlimits(l sandbox.Limits) []specs.POSIXRlimit {
 
 func (d *Driver) namespaces(id string) []specs.LinuxNamespace {
 	list := []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}}
-	if d.cfg.Network != NetworkNone {
+	if d.cfg.Networks == nil {
 		return list
 	}
 	n := specs.LinuxNamespace{Type: specs.NetworkNamespace}
-	if open := d.nets.get(id); open != nil {
-		n.Path = open.path()
+	if open := d.cfg.Networks.Of(id); open != nil {
+		n.Path = open.Path()
 	}
 	return append(list, n)
 }
@@ -141,6 +142,9 @@ func (d *Driver) rootMounts(spec sandbox.Spec) (list []specs.Mount) {
 		return list
 	}
 	list = append(list, d.bind(d.root.at("etc/hosts"), "/etc/hosts"))
+	if d.cfg.Networks.Resolver() != "" {
+		return append(list, d.bind(d.root.at("etc/"+hostfs.ResolverFile), "/etc/resolv.conf"))
+	}
 	if resolver, err := filepath.EvalSymlinks("/etc/resolv.conf"); err == nil {
 		list = append(list, d.bind(resolver, "/etc/resolv.conf"))
 	}

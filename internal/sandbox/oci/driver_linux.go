@@ -20,8 +20,7 @@ type Driver struct {
 	command  command
 	root     *skeleton
 	cgroups  cgroup.Host
-	fullUser bool // the function's user exists in this process's user namespace
-	nets     namespaces
+	fullUser bool   // the function's user exists in this process's user namespace
 	self     string // this binary, the init of environments with several commands
 }
 
@@ -34,12 +33,14 @@ func New(cfg Config) (*Driver, error) {
 		return nil, err
 	}
 	cfg.Network = cmp.Or(cfg.Network, NetworkHost)
+	if cfg.Network != NetworkHost && cfg.Networks == nil {
+		cfg.Networks = sandbox.Loopback()
+	}
 	d := &Driver{
 		cfg:      cfg,
 		command:  command{kind: cfg.Kind, path: path, state: filepath.Join(cfg.Dir, "state"), network: cfg.Network},
 		cgroups:  cgroup.Find(),
 		fullUser: sandbox.IDMapped("/proc/self/uid_map", sandbox.DefaultUID) && sandbox.IDMapped("/proc/self/gid_map", sandbox.DefaultGID),
-		nets:     namespaces{byID: map[string]*namespace{}},
 	}
 	d.command.unprivileged = !d.fullUser
 	if d.self, err = os.Executable(); err != nil {
@@ -48,7 +49,7 @@ func New(cfg Config) (*Driver, error) {
 	if err := os.MkdirAll(d.command.state, 0o711); err != nil {
 		return nil, fmt.Errorf("make the folder of %s: %w", cfg.Kind, err)
 	}
-	if d.root, err = makeSkeleton(filepath.Join(cfg.Dir, "root"), sandbox.DefaultUID, sandbox.DefaultGID); err != nil {
+	if d.root, err = makeSkeleton(filepath.Join(cfg.Dir, "root"), sandbox.DefaultUID, sandbox.DefaultGID, cfg.Networks.Resolver()); err != nil {
 		return nil, fmt.Errorf("prepare the environments' root: %w", err)
 	}
 	if os.Getpid() != 1 {
@@ -61,19 +62,7 @@ func New(cfg Config) (*Driver, error) {
 
 // Listen implements sandbox.Sandbox.
 func (d *Driver) Listen(ctx context.Context, id string) (net.Listener, error) {
-	if d.cfg.Network == NetworkNone {
-		n, l, err := openNamespace(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("opening the runtime API of environment %s: %w", id, err)
-		}
-		return &listener{l, d.nets.put(id, n)}, nil
-	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("opening the runtime API of environment %s: %w", id, err)
-	}
-	return l, nil
+	return d.cfg.Networks.Listen(ctx, id)
 }
 
 // Layout implements sandbox.Sandbox: always AWS's paths.
@@ -159,9 +148,12 @@ func (d *Driver) Describe() []sandbox.Guarantee {
 		{Aspect: "privileges", Isolated: true, Detail: "no capabilities, and none to be gained"},
 	}
 	list = append(list, d.cgroups.Describe()...)
-	if d.cfg.Network == NetworkNone {
+	switch d.cfg.Network {
+	case NetworkNone:
 		list = append(list, sandbox.Guarantee{Aspect: "network", Isolated: true, Detail: "own namespace: loopback with the Runtime API alone, no way out"})
-	} else {
+	case NetworkVPC:
+		list = append(list, sandbox.Guarantee{Aspect: "network", Isolated: true, Detail: "own namespace: loopback with the Runtime API, and what the VPC lets out"})
+	default:
 		list = append(list, sandbox.Guarantee{Aspect: "network", Detail: "shares the host's network, loopback included"})
 	}
 	if d.cfg.Kind == Runsc {

@@ -33,6 +33,8 @@ const (
 	NetworkHost Network = "host"
 	// NetworkNone is a namespace of its own with loopback and the Runtime API alone.
 	NetworkNone Network = "none"
+	// NetworkVPC is a namespace of its own from which the VPC is reached.
+	NetworkVPC Network = "vpc"
 )
 
 // Config is fixed for the life of a driver.
@@ -40,6 +42,8 @@ type Config struct {
 	Kind    Kind
 	Dir     string  // scratch folder of this driver alone; its owner removes it
 	Network Network // "" means host
+	// Networks makes what Network says; nil: without a way out, unless it is the host's.
+	Networks *sandbox.Networks
 }
 
 // Find gives the runtime's executable, or how to get it.

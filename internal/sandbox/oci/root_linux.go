@@ -23,8 +23,8 @@ var mountPoints = []string{"proc", "dev", "etc", "tmp", "opt", "var/task", "var/
 // below its root; AWS has its own init there.
 const initPath = "var/rapid/init"
 
-// makeSkeleton fills dir.
-func makeSkeleton(dir string, uid, gid int) (*skeleton, error) {
+// makeSkeleton fills dir. A resolver takes the place of the host's.
+func makeSkeleton(dir string, uid, gid int, resolver string) (*skeleton, error) {
 	s := &skeleton{dir: dir}
 	for _, name := range mountPoints {
 		if err := os.MkdirAll(s.at(name), 0o755); err != nil {
@@ -38,7 +38,7 @@ func makeSkeleton(dir string, uid, gid int) (*skeleton, error) {
 	if err := os.WriteFile(s.at(initPath), nil, 0o755); err != nil {
 		return nil, err
 	}
-	entries, err := hostfs.Entries()
+	entries, err := hostfs.Entries(resolver)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func makeSkeleton(dir string, uid, gid int) (*skeleton, error) {
 			return nil, err
 		}
 	}
-	for name, text := range hostfs.Files(uid, gid) {
+	for name, text := range hostfs.Files(uid, gid, resolver) {
 		if err := os.WriteFile(s.at("etc/"+name), []byte(text), 0o644); err != nil {
 			return nil, err
 		}

@@ -15,7 +15,8 @@ import (
 
 // Driver is the plain sandbox. It holds what New found out and no state.
 type Driver struct {
-	host host
+	host     host
+	networks *sandbox.Networks // nil: the host's
 }
 
 // host is what this machine permits this process to do.
@@ -43,17 +44,16 @@ func New(ctx context.Context) (*Driver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trying the sandbox: %w", err)
 	}
-	return &Driver{h}, nil
+	return &Driver{host: h}, nil
 }
 
-// Listen implements sandbox.Sandbox; the network is the host's for now.
+// In is the same driver with networks of its environments' own. Without mount
+// namespaces their resolver stays the host's.
+func (d *Driver) In(n *sandbox.Networks) *Driver { return &Driver{d.host, n} }
+
+// Listen implements sandbox.Sandbox.
 func (d *Driver) Listen(ctx context.Context, id string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, fmt.Errorf("opening the runtime API of environment %s: %w", id, err)
-	}
-	return l, nil
+	return d.networks.Listen(ctx, id)
 }
 
 // Layout implements sandbox.Sandbox: AWS's paths where mounts are possible,
@@ -126,7 +126,7 @@ func (d *Driver) Describe() []sandbox.Guarantee {
 		say("files", h.namespaces, "own root: host programs and libraries read-only, own /tmp", "sees all files that its user may read"+because),
 		say("processes", h.namespaces, "own PID namespace: sees and signals only its own, and all die with the first", procNo),
 		say("user", h.userNS || h.dropUser, userYes, "runs as the user who runs lamina"),
-		say("network", false, "", "shares the host's network, loopback included"),
+		say("network", d.networks != nil, "own namespace: loopback with the Runtime API, and what the VPC lets out", "shares the host's network, loopback included"),
 		say("kernel", false, "", "shares the host's kernel, without a system call filter"),
 	)
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/lamina-dev/lamina/internal/netns"
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
 	"github.com/lamina-dev/lamina/internal/sandbox/hostfs"
@@ -39,6 +40,7 @@ type stageSpec struct {
 	NoFile                                  uint64
 	TmpBytes                                int64
 	Init                                    bool // become an init instead of Argv
+	Resolver                                string
 }
 
 // outcome is what the stage tells back, on descriptor 4, unless it became the
@@ -63,7 +65,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 			return nil, err
 		}
 	}
-	hosts, err := writeHosts(spec)
+	hosts, err := writeHosts(spec, d.networks.Resolver())
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 	if err != nil {
 		return nil, err
 	}
-	p, out, err := startStage(ctx, d.host, group, spec.Log, order{
+	p, out, err := startStage(ctx, d.host, d.networks.Of(spec.ID), group, spec.Log, order{
 		Namespaces: d.host.namespaces,
 		NoProc:     d.host.noProc,
 		SetUser:    d.host.dropUser && !d.host.userNS,
@@ -79,7 +81,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 		Spec: stageSpec{
 			RootDir: spec.RootDir, Hosts: hosts, TaskDir: spec.TaskDir, RuntimeDir: spec.RuntimeDir, LangDir: spec.LangDir, LayersDir: spec.LayersDir,
 			Argv: spec.Argv, Env: spec.Env, WorkDir: spec.WorkDir, UID: spec.UID, GID: spec.GID,
-			NoFile: spec.Limits.NoFile, TmpBytes: spec.Limits.TmpBytes, Init: spec.Init,
+			NoFile: spec.Limits.NoFile, TmpBytes: spec.Limits.TmpBytes, Resolver: d.networks.Resolver(), Init: spec.Init,
 		},
 	})
 	if err == nil && out.Error != "" {
@@ -92,8 +94,9 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 	return p, nil
 }
 
-// writeHosts makes /etc/hosts for a root that many environments share.
-func writeHosts(spec sandbox.Spec) (path string, err error) {
+// writeHosts makes /etc/hosts, and with a resolver resolv.conf beside it, for a
+// root that many environments share.
+func writeHosts(spec sandbox.Spec, resolver string) (path string, err error) {
 	if spec.RootDir == "" {
 		return "", nil
 	}
@@ -101,12 +104,18 @@ func writeHosts(spec sandbox.Spec) (path string, err error) {
 	if err := os.MkdirAll(spec.Dir, 0o711); err != nil {
 		return "", err
 	}
-	return path, os.WriteFile(path, []byte(hostfs.Files(spec.UID, spec.GID)["hosts"]), 0o644)
+	files := hostfs.Files(spec.UID, spec.GID, resolver)
+	if resolver != "" {
+		if err := os.WriteFile(filepath.Join(spec.Dir, hostfs.ResolverFile), []byte(files[hostfs.ResolverFile]), 0o644); err != nil {
+			return "", err
+		}
+	}
+	return path, os.WriteFile(path, []byte(files["hosts"]), 0o644)
 }
 
 // startStage runs one stage until it has become the command or told why not.
-// It takes over group.
-func startStage(ctx context.Context, h host, group *cgroup.Group, log func(sandbox.Stream, []byte), o order) (*process, outcome, error) {
+// It takes over group. The network is the host's when network is nil.
+func startStage(ctx context.Context, h host, network *netns.Namespace, group *cgroup.Group, log func(sandbox.Stream, []byte), o order) (*process, outcome, error) {
 	orderR, orderW, err := os.Pipe()
 	if err != nil {
 		group.Remove()
@@ -125,7 +134,16 @@ func startStage(ctx context.Context, h host, group *cgroup.Group, log func(sandb
 	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=off"} // a short life with one thread
 	cmd.ExtraFiles = []*os.File{orderR, outW}
 	cmd.SysProcAttr = attributes(h, o)
-	p, err := run(cmd, o.Namespaces, group, log, o.Spec.Init, o.Spec.WorkDir)
+	var p *process
+	start := func() (err error) {
+		p, err = run(cmd, o.Namespaces, group, log, o.Spec.Init, o.Spec.WorkDir)
+		return err
+	}
+	if network == nil {
+		err = start()
+	} else {
+		err = network.Do(start)
+	}
 	orderR.Close()
 	outW.Close()
 	if err != nil {
@@ -222,7 +240,7 @@ func tryHost(ctx context.Context, h host) (noProc bool, err error) {
 		Probe: true, Namespaces: true, SetUser: h.dropUser, Root: dir,
 		Spec: stageSpec{TaskDir: dir, WorkDir: sandbox.ServiceLayout.Task, UID: sandbox.DefaultUID, GID: sandbox.DefaultGID},
 	}
-	p, out, err := startStage(ctx, h, nil, nil, o)
+	p, out, err := startStage(ctx, h, nil, nil, nil, o)
 	if err != nil {
 		return false, err
 	}

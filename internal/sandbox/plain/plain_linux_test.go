@@ -56,7 +56,7 @@ func TestConformance(t *testing.T) {
 
 // What remains where the kernel refuses namespaces.
 func TestProcessGroup(t *testing.T) {
-	sandboxtest.Run(t, &Driver{host{why: "for the test"}}, "")
+	sandboxtest.Run(t, &Driver{host: host{why: "for the test"}}, "")
 }
 
 // The user namespace way must work for privileged processes too, whose agent
@@ -68,7 +68,7 @@ func TestUserNamespace(t *testing.T) {
 		t.Skip("no user namespaces here: ", err)
 	}
 	h.noProc = noProc
-	sandboxtest.Run(t, &Driver{h}, "")
+	sandboxtest.Run(t, &Driver{host: h}, "")
 }
 
 // TestRootless runs the conformance suite as an unprivileged user.

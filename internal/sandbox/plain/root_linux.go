@@ -53,6 +53,9 @@ func (b *builder) givenEtc() error {
 	if err := b.bind(b.spec.Hosts, "etc/hosts", true); err != nil {
 		return err
 	}
+	if b.spec.Resolver != "" {
+		return b.bind(filepath.Join(filepath.Dir(b.spec.Hosts), hostfs.ResolverFile), "etc/resolv.conf", true)
+	}
 	resolver, err := filepath.EvalSymlinks("/etc/resolv.conf")
 	if err != nil {
 		return nil // this machine has none
@@ -80,7 +83,7 @@ func (b *builder) sealDev() error {
 func (b *builder) at(path string) string { return filepath.Join(b.root, path) }
 
 func (b *builder) hostFiles() error {
-	entries, err := hostfs.Entries()
+	entries, err := hostfs.Entries(b.spec.Resolver)
 	if err != nil {
 		return err
 	}
@@ -101,7 +104,7 @@ func (b *builder) etc() error {
 	if err := os.MkdirAll(b.at("etc"), 0o755); err != nil {
 		return err
 	}
-	for name, text := range hostfs.Files(b.spec.UID, b.spec.GID) {
+	for name, text := range hostfs.Files(b.spec.UID, b.spec.GID, b.spec.Resolver) {
 		if err := os.WriteFile(b.at("etc/"+name), []byte(text), 0o644); err != nil {
 			return err
 		}
