@@ -28,3 +28,7 @@ func prefixes(list ...string) []netip.Prefix {
 func within(list []netip.Prefix, addr netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(addr.Unmap()) })
 }
+
+// Outside says whether an address can be on the internet: neither one that no
+// function reaches nor a private one.
+func Outside(addr netip.Addr) bool { return !within(nowhere, addr) && !within(privateRanges, addr) }

@@ -333,7 +333,7 @@ func endpointNames(e lamina.VPCEndpoint) []model.DnsEntry {
 		return out
 	}
 	zone := strings.ToUpper(strings.ReplaceAll(network.DerivedID("Z", e.Region, e.Service), "-", ""))[:14]
-	name := e.ID + "-" + e.ID[len(e.ID)-8:] + "." + shortService(e.Service) + "." + e.Region + ".vpce.amazonaws.com"
+	name := network.EndpointName(e.Region, e.ID, shortService(e.Service))
 	out = append(out, model.DnsEntry{DnsName: &name, HostedZoneId: &zone})
 	if e.PrivateDNS {
 		out = append(out, model.DnsEntry{DnsName: new(privateDNSName(e.Region, e.Service)), HostedZoneId: &zone})

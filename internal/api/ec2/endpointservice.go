@@ -55,21 +55,9 @@ func (e endpointService) types() []string {
 	return []string{model.ServiceTypeInterface}
 }
 
-// privateDNSName is the service's public name, which an endpoint takes over. A
-// few services go by another name there.
+// privateDNSName is the service's public name, which an endpoint takes over.
 func privateDNSName(region, service string) string {
-	name := shortService(service)
-	switch name {
-	case "kinesis-streams":
-		name = "kinesis"
-	case "ecr.api":
-		name = "api.ecr"
-	case "ecr.dkr":
-		name = "*.dkr.ecr"
-	case "execute-api", "s3":
-		name = "*." + name
-	}
-	return name + "." + region + ".amazonaws.com"
+	return network.ServiceHost(region, shortService(service))
 }
 
 var serviceFields = fields[endpointService]{

@@ -1,0 +1,101 @@
+package network
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/lamina-dev/lamina"
+)
+
+// Names are what the VPC's name server knows of its interface endpoints: their
+// own names and, with private DNS, the services' (lmi-service.md 8.1). Without
+// trailing dots, in lower case.
+func (t *Topology) Names() map[string][]netip.Addr {
+	names := map[string][]netip.Addr{}
+	for _, e := range t.Endpoints {
+		addrs := t.addresses(e)
+		if e.Type == gatewayEndpoint || len(addrs) == 0 {
+			continue
+		}
+		names[EndpointName(e.Region, e.ID, t.short(e.Service))] = addrs
+		if e.PrivateDNS && t.VPC.DNSHostnames {
+			names[ServiceHost(e.Region, t.short(e.Service))] = addrs
+		}
+	}
+	return names
+}
+
+func (t *Topology) addresses(e lamina.VPCEndpoint) []netip.Addr {
+	var out []netip.Addr
+	for _, n := range t.Interfaces {
+		for _, id := range e.InterfaceIDs {
+			if a, err := netip.ParseAddr(n.PrivateIP); err == nil && n.ID == id {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+// EndpointName is an interface endpoint's own name.
+func EndpointName(region, id, service string) string {
+	return id + "-" + id[max(0, len(id)-8):] + "." + service + "." + region + ".vpce.amazonaws.com"
+}
+
+// ServiceHost is a service's public name, which an endpoint with private DNS
+// takes over. A few services go by another name there; "*." are all names below.
+func ServiceHost(region, service string) string {
+	switch service {
+	case "kinesis-streams":
+		service = "kinesis"
+	case "ecr.api":
+		service = "api.ecr"
+	case "ecr.dkr":
+		service = "*.dkr.ecr"
+	case "execute-api", "s3":
+		service = "*." + service
+	}
+	return service + "." + region + ".amazonaws.com"
+}
+
+// Lookup finds a name among Names: itself, else the closest wildcard above it.
+func Lookup(names map[string][]netip.Addr, name string) ([]netip.Addr, bool) {
+	if addrs, ok := names[name]; ok {
+		return addrs, true
+	}
+	if addrs, ok := names["*."+name]; ok { // an S3 endpoint's wildcard stands for the service's own name too
+		return addrs, true
+	}
+	for _, rest, ok := strings.Cut(name, "."); ok; _, rest, ok = strings.Cut(rest, ".") {
+		if addrs, found := names["*."+rest]; found {
+			return addrs, true
+		}
+	}
+	return nil, false
+}
+
+// ServiceAddress is where a name of AWS's leads on the internet: to the addresses
+// that stand for its services. ok is false for all other names.
+func ServiceAddress(name string) (addr netip.Addr, ok bool) {
+	rest, ok := strings.CutSuffix(name, ".amazonaws.com")
+	if !ok {
+		return netip.Addr{}, false
+	}
+	for _, label := range strings.Split(rest, ".") {
+		for _, s := range GatewayServices {
+			if label == s || strings.HasPrefix(label, s+"-") {
+				return publicAddress(s), true
+			}
+		}
+	}
+	return serviceIPv4, true
+}
+
+// ServiceAddresses are those that stand for the services on the internet.
+func ServiceAddresses() []netip.Addr {
+	out := []netip.Addr{serviceIPv4}
+	for _, s := range GatewayServices {
+		out = append(out, publicAddress(s))
+	}
+	return out
+}
