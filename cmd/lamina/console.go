@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/lamina-dev/lamina"
@@ -19,24 +17,6 @@ import (
 	"github.com/lamina-dev/lamina/internal/store/tables"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
-
-// listenConsole opens the console's socket, for the folder's owner alone.
-func (s *server) listenConsole() error {
-	path, err := s.cfg.folder.consoleSocket()
-	if err != nil {
-		return err
-	}
-	if err := os.RemoveAll(path); err != nil { // the store's lock says that nobody else serves it
-		return fmt.Errorf("remove the old console socket: %w", err)
-	}
-	if s.consoleSocket, err = net.Listen("unix", path); err != nil {
-		return fmt.Errorf("listen for the console: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return fmt.Errorf("keep the console to its owner: %w", err)
-	}
-	return nil
-}
 
 // serveConsole answers the operator until ctx ends.
 func (s *server) serveConsole(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 )
@@ -76,6 +77,26 @@ func (f folder) socketNamed(name string) (string, error) {
 		return "", fmt.Errorf("make the socket's folder: %w", err)
 	}
 	return filepath.Join(dir, name), nil
+}
+
+// listen opens a socket for the folder's owner alone.
+func (f folder) listen(name string) (net.Listener, error) {
+	path, err := f.socketNamed(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(path); err != nil { // the store's lock says that nobody else serves it
+		return nil, fmt.Errorf("remove the old %s: %w", name, err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", name, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("keep %s to its owner: %w", name, err)
+	}
+	return l, nil
 }
 
 // secret is the key with which session tokens and links are signed.

@@ -105,7 +105,7 @@ func (c resetCmd) Run(ctx context.Context) error {
 		return err
 	}
 	for _, path := range []string{f.store(), f.packages(), f.telemetry(), f.metrics(), f.instances(), f.running(),
-		filepath.Join(string(f), "secret"), filepath.Join(string(f), "control.sock"), filepath.Join(string(f), "console.sock")} {
+		filepath.Join(string(f), "secret"), filepath.Join(string(f), "control.sock"), filepath.Join(string(f), "console.sock"), filepath.Join(string(f), "door.sock")} {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("empty the data folder: %w", err)
 		}

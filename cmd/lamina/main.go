@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/lamina-dev/lamina/internal/network/gateway"
 	"github.com/lamina-dev/lamina/internal/sandbox/oci"
 	"github.com/lamina-dev/lamina/internal/sandbox/plain"
 )
@@ -48,6 +49,7 @@ func (versionCmd) Run() error {
 func main() {
 	plain.Main() // a sandbox stage or probe never comes back
 	oci.Main()
+	gateway.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var c cli

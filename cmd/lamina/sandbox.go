@@ -3,39 +3,73 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/lamina-dev/lamina/internal/fleet/driver"
+	"github.com/lamina-dev/lamina/internal/network/gateway"
 	"github.com/lamina-dev/lamina/internal/sandbox/oci"
 	"github.com/lamina-dev/lamina/internal/sandbox/plain"
 )
 
 // sandboxFlags say in what environments run.
 type sandboxFlags struct {
-	Sandbox string      `help:"What environments run in: ${enum}. auto is runc where it is installed and permitted, else plain." enum:"auto,plain,runc,runsc" default:"auto"`
-	Network oci.Network `help:"Network of environments: host, or none (runc and runsc: loopback and the Runtime API alone)." enum:"host,none" default:"host"`
+	Sandbox string `help:"What environments run in: ${enum}. auto is runc where it is installed and permitted, else plain." enum:"auto,plain,runc,runsc" default:"auto"`
+	Network string `help:"Network of environments: ${enum}. auto is vpc as root where it can work, else host; none is loopback and the Runtime API alone." enum:"auto,vpc,host,none" default:"auto"`
 }
 
-// choice is a sandbox that this host permits, and why not a better one.
-type choice struct{ sandbox, because string }
+// choice is a sandbox and a network that this host permits, and why not better ones.
+type choice struct {
+	sandbox, because string
+	network          oci.Network
+	hostBecause      string
+}
 
-// choose finds out, by running a container, what this host permits.
+// choose finds out, by trying, what this host permits.
 func (f sandboxFlags) choose(ctx context.Context) (choice, error) {
+	network, because, err := f.chooseNetwork(ctx)
+	if err != nil {
+		return choice{}, err
+	}
+	c, err := f.chooseSandbox(ctx, network)
+	c.network, c.hostBecause = network, because
+	return c, err
+}
+
+// chooseNetwork finds out whether instances can have networks of their own.
+func (f sandboxFlags) chooseNetwork(ctx context.Context) (n oci.Network, because string, err error) {
+	if f.Network != "auto" && f.Network != "vpc" {
+		return oci.Network(f.Network), "", nil
+	}
+	if f.Network == "auto" && os.Geteuid() != 0 {
+		return oci.NetworkHost, "without root; try --network vpc", nil
+	}
+	err = gateway.Probe(ctx)
+	switch {
+	case err == nil:
+		return oci.NetworkVPC, "", nil
+	case f.Network == "vpc":
+		return "", "", fmt.Errorf("--network vpc: %w", err)
+	}
+	return oci.NetworkHost, err.Error(), nil
+}
+
+func (f sandboxFlags) chooseSandbox(ctx context.Context, network oci.Network) (choice, error) {
 	c := choice{sandbox: f.Sandbox}
 	switch f.Sandbox {
 	case "runc", "runsc":
-		if r := oci.Probe(ctx, oci.Kind(f.Sandbox), f.Network); r.Reason != "" {
+		if r := oci.Probe(ctx, oci.Kind(f.Sandbox), network); r.Reason != "" {
 			return c, fmt.Errorf("--sandbox %s: %s; plain needs nothing, and lamina doctor says what it isolates", f.Sandbox, r.Reason)
 		}
 		return c, nil
 	case "auto":
-		r := oci.Probe(ctx, oci.Runc, f.Network)
+		r := oci.Probe(ctx, oci.Runc, network)
 		if r.Reason == "" && r.Full {
 			return choice{sandbox: string(oci.Runc)}, nil
 		}
-		c = choice{"plain", notFull(r)}
+		c = choice{sandbox: "plain", because: notFull(r)}
 	}
-	if f.Network == oci.NetworkNone {
-		return c, fmt.Errorf("--network none takes --sandbox runc or runsc: the plain sandbox has the host's network")
+	if network == oci.NetworkNone && c.sandbox == "plain" {
+		return c, fmt.Errorf("--network none takes --sandbox runc or runsc")
 	}
 	return c, nil
 }
@@ -48,8 +82,8 @@ func notFull(r oci.Result) string {
 	return "runc runs here, but with functions as user 0 of their namespace, where AWS's user is 993; --sandbox runc takes it nevertheless"
 }
 
-func (c choice) settings(s driver.Settings, f sandboxFlags) driver.Settings {
-	s.Sandbox, s.Network = c.sandbox, string(f.Network)
+func (c choice) settings(s driver.Settings) driver.Settings {
+	s.Sandbox, s.Network = c.sandbox, string(c.network)
 	return s
 }
 
@@ -58,6 +92,13 @@ func (c choice) String() string {
 		return c.sandbox
 	}
 	return c.sandbox + ": " + c.because
+}
+
+func (c choice) describeNetwork() string {
+	if c.hostBecause == "" {
+		return string(c.network)
+	}
+	return string(c.network) + ": " + c.hostBecause
 }
 
 // reportSandboxes tells for doctor what each sandbox isolates here.
@@ -81,8 +122,14 @@ func reportSandboxes(ctx context.Context) {
 			report(g.Isolated, g.Aspect, g.Detail)
 		}
 	}
-	c, err := sandboxFlags{Sandbox: "auto", Network: oci.NetworkHost}.choose(ctx)
+	fmt.Println("Network")
+	if err := gateway.Probe(ctx); err != nil {
+		report(false, "vpc", err.Error())
+	} else {
+		report(true, "vpc", "packets of functions follow routes, security groups and endpoints of their VPC")
+	}
+	c, err := sandboxFlags{Sandbox: "auto", Network: "auto"}.choose(ctx)
 	if err == nil {
-		fmt.Println("  lamina up takes", c)
+		fmt.Printf("  lamina up takes sandbox %s; network %s\n", c, c.describeNetwork())
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/fleet/driver/process"
 	"github.com/lamina-dev/lamina/internal/iam"
 	"github.com/lamina-dev/lamina/internal/network"
+	"github.com/lamina-dev/lamina/internal/network/door"
 	"github.com/lamina-dev/lamina/internal/network/paths"
 	"github.com/lamina-dev/lamina/internal/router"
 	"github.com/lamina-dev/lamina/internal/scheduler"
@@ -44,6 +45,7 @@ import (
 type serverConfig struct {
 	folder         folder
 	endpoint       string
+	front          uint16 // port of endpoint
 	loopback       bool
 	hosts          []string // names besides loopback under which clients may call
 	settings       driver.Settings
@@ -80,6 +82,9 @@ type server struct {
 	outages    *outage.Driver
 
 	consoleSocket net.Listener
+	doorSocket    net.Listener
+	gate          *door.Gate
+	doorHandler   http.Handler
 	handler       http.Handler
 }
 
@@ -140,7 +145,10 @@ func (s *server) build() error {
 		return err
 	}
 	s.outages = outage.New(machines)
-	if err := s.listenConsole(); err != nil {
+	if s.consoleSocket, err = f.listen("console.sock"); err != nil {
+		return err
+	}
+	if s.doorSocket, err = f.listen("door.sock"); err != nil {
 		return err
 	}
 	path, err := f.socket()
@@ -155,9 +163,12 @@ func (s *server) build() error {
 	}
 	s.paths = paths.New(s.view, s.ec2)
 	s.writers = newLogWriters(s.view, s.roles, s.iam, s.lambda.Versions)
+	settings := s.cfg.settings
+	settings.Door, settings.Front = s.doorSocket.Addr().String(), s.cfg.front
 	s.fleet = fleet.New(fleet.Config{
 		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
-		Driver: s.outages, Settings: s.cfg.settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
+		Network: s.paths.Network, NetworkChanged: s.paths.Changed(),
+		Driver: s.outages, Settings: settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
 		Logs: logSink{s.ingester}, Delivers: paths.NewDelivery(s.paths, s.writers.refusal, s.cfg.log).Delivers, MayLog: s.writers.may, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
 	})
 	s.controller = controller.New(controller.Config{
@@ -166,6 +177,7 @@ func (s *server) build() error {
 		FreeAddresses: freeAddresses, NewInstanceID: func() string { return network.NewID("i") }, InstanceAge: s.cfg.age, EnvironmentAge: s.cfg.environmentAge, Clock: time.Now, Log: s.cfg.log,
 	})
 	s.publisher = &apicloudwatch.Publisher{Metrics: s.metrics, Meters: s.router, Fleet: s.fleet, Versions: s.lambda.Versions, Now: time.Now}
+	s.gate = newGate(s)
 	s.handler = s.routes()
 	return nil
 }
@@ -173,7 +185,7 @@ func (s *server) build() error {
 // routes is the front door.
 func (s *server) routes() http.Handler {
 	verifier := &iam.Verifier{Sessions: s.sessions, Loopback: s.cfg.loopback, Clock: time.Now}
-	aws := awsproto.NewMux(awsproto.Config{Authenticate: verifier.Authenticate, WithRequestID: lamina.WithRequestID, Log: s.cfg.log})
+	aws := awsproto.NewMux(awsproto.Config{Authenticate: bySide(verifier), WithRequestID: lamina.WithRequestID, Log: s.cfg.log})
 	iamService := &apiiam.Service{View: s.view, Tables: s.iam, Clock: time.Now}
 	iamService.Register(aws)
 	(&apists.Service{Tables: s.iam, Sessions: s.sessions, Clock: time.Now}).Register(aws)
@@ -195,7 +207,8 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET "+codePath+"{sha}", links.serve)
 	mux.Handle("GET "+metricsPath, onlyLoopback(s.publisher, aws))
 	mux.Handle("/", aws)
-	return iam.Guard(withTrace(mux), s.cfg.hosts)
+	s.doorHandler = s.gate.Around(withTrace(doorMux(aws, links)))
+	return iam.Guard(s.gate.Around(withTrace(mux)), s.cfg.hosts)
 }
 
 // run works until ctx ends. ready is called once agents of an earlier server
@@ -212,6 +225,7 @@ func (s *server) run(ctx context.Context, ready func(context.Context) error) err
 	g.Go(func() error { return s.fleet.Run(ctx, s.socket) })
 	g.Go(func() error { return s.controller.Run(ctx) })
 	g.Go(func() error { return s.serveConsole(ctx) })
+	g.Go(func() error { return s.serveDoor(ctx) })
 	g.Go(func() error {
 		settled, cancel := context.WithTimeout(ctx, restoreLimit)
 		defer cancel()
@@ -238,7 +252,7 @@ func (s *server) runMetrics(ctx context.Context) error {
 const restoreLimit = 15 * time.Second
 
 func (s *server) close() {
-	for _, l := range []net.Listener{s.socket, s.consoleSocket} {
+	for _, l := range []net.Listener{s.socket, s.consoleSocket, s.doorSocket} {
 		if l != nil {
 			l.Close()
 		}

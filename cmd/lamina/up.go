@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/fleet/driver"
+	"github.com/lamina-dev/lamina/internal/network/door"
 )
 
 const (
@@ -81,8 +82,8 @@ func (c upCmd) Run(ctx context.Context) error {
 	}
 	endpoint := "http://" + reachable(l.Addr().(*net.TCPAddr))
 	s, err := newServer(ctx, serverConfig{
-		folder: f, endpoint: endpoint, loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, environmentAge: c.EnvAge, log: log, logLimit: c.LogLimit << 20,
-		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, Roots: installed, LogLevel: strings.ToLower(c.level().String())}, c.sandboxFlags),
+		folder: f, endpoint: endpoint, front: uint16(l.Addr().(*net.TCPAddr).Port), loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, environmentAge: c.EnvAge, log: log, logLimit: c.LogLimit << 20,
+		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, Roots: installed, LogLevel: strings.ToLower(c.level().String())}),
 	})
 	if err != nil {
 		return err
@@ -132,8 +133,9 @@ func (c upCmd) serve(ctx context.Context, s *server, l net.Listener, box choice)
 	detach.Store(c.Detach)
 	ctx, stop := onDetach(ctx, detach)
 	defer stop()
-	web := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerLimit, ReadTimeout: headAndBody, IdleTimeout: idleLimit, MaxHeaderBytes: maxHeader,
+	web := &http.Server{Handler: s.handler, ConnContext: door.ConnContext, ReadHeaderTimeout: headerLimit, ReadTimeout: headAndBody, IdleTimeout: idleLimit, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.cfg.log.Handler(), slog.LevelDebug)}
+	web.RegisterOnShutdown(s.gate.Open)
 	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	done := make(chan error, 1)
@@ -202,6 +204,7 @@ func (c upCmd) announce(s *server, box choice) {
 	fmt.Printf("  data      %s\n", s.cfg.folder)
 	fmt.Printf("  one vCPU  %.2f of a core (--vcpu-cores)\n", s.cfg.settings.VCPUCores)
 	fmt.Printf("  sandbox   %s (lamina doctor says what it isolates)\n", box)
+	fmt.Printf("  network   %s\n", box.describeNetwork())
 	fmt.Println("Point a client at it:")
 	set, unset := clientEnv(s.cfg.endpoint, targetFlags{}.region())
 	for _, kv := range set {

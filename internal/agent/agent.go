@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lamina-dev/lamina/internal/network/gateway"
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
@@ -30,6 +31,7 @@ import (
 type Config struct {
 	wire.Start
 	Sandbox sandbox.Sandbox
+	Gateway *gateway.Gateway // to the VPC; nil where environments have no such network
 	Log     *slog.Logger
 }
 
@@ -118,11 +120,15 @@ func newAgent(cfg Config) *agent {
 func (a *agent) serve(l net.Listener) error {
 	var g errgroup.Group
 	addr := address(l)
-	for _, part := range []func(context.Context) error{
+	parts := []func(context.Context) error{
 		func(ctx context.Context) error { return a.serveInvokes(ctx, l) },
 		func(ctx context.Context) error { return a.follow(ctx, addr) },
 		a.report, a.sample, a.guard, a.logs.run,
-	} {
+	}
+	if a.cfg.Gateway != nil {
+		parts = append(parts, a.cfg.Gateway.Run)
+	}
+	for _, part := range parts {
 		g.Go(func() error {
 			err := part(a.ctx)
 			if err != nil {

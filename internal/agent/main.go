@@ -40,21 +40,29 @@ func Main(ctx context.Context, r io.ReadCloser) error {
 	reaping, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	reaper.Go(func() { reap(reaping) })
-	box, err := newSandbox(ctx, start)
+	networks, way, err := newNetworks(start, log)
+	if err != nil {
+		return fmt.Errorf("instance %s: prepare its network: %w", start.InstanceID, err)
+	}
+	box, err := newSandbox(ctx, start, networks)
 	if err != nil {
 		return fmt.Errorf("instance %s: prepare its sandbox: %w", start.InstanceID, err)
 	}
-	log.Info("agent starts", "instance", start.InstanceID, "pid", os.Getpid(), "server", start.ServerAddr, "sandbox", start.Sandbox)
-	return Run(ctx, Config{Start: start, Sandbox: box, Log: log})
+	log.Info("agent starts", "instance", start.InstanceID, "pid", os.Getpid(), "server", start.ServerAddr, "sandbox", start.Sandbox, "network", start.Network)
+	return Run(ctx, Config{Start: start, Sandbox: box, Gateway: way, Log: log})
 }
 
 // newSandbox makes what the server chose; it has found out what this host permits.
-func newSandbox(ctx context.Context, start wire.Start) (sandbox.Sandbox, error) {
+func newSandbox(ctx context.Context, start wire.Start, networks *sandbox.Networks) (sandbox.Sandbox, error) {
 	switch start.Sandbox {
 	case "", "plain":
-		return plain.New(ctx)
+		box, err := plain.New(ctx)
+		if err != nil || networks == nil {
+			return box, err
+		}
+		return box.In(networks), nil
 	default:
-		return oci.New(oci.Config{Kind: oci.Kind(start.Sandbox), Dir: filepath.Join(start.Dir, ociDir), Network: oci.Network(start.Network)})
+		return oci.New(oci.Config{Kind: oci.Kind(start.Sandbox), Dir: filepath.Join(start.Dir, ociDir), Network: oci.Network(start.Network), Networks: networks})
 	}
 }
 

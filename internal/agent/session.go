@@ -176,6 +176,12 @@ func (a *agent) heed(kind wire.Kind, body []byte) error {
 			return err
 		}
 		a.apply(list)
+	case wire.KindNetwork:
+		n, err := wire.Decode[wire.Network](body)
+		if err != nil {
+			return err
+		}
+		return a.applyNetwork(n)
 	case wire.KindShutdown:
 		order, err := wire.Decode[wire.Shutdown](body)
 		if err != nil {

@@ -68,10 +68,14 @@ type Config struct {
 	// Delivers says whether the lines of a version's environment get out of its instance's network; nil: all do.
 	Delivers func(inst lamina.Instance, versionKey string) bool
 	// MayLog says whether an operator role may write its provider's system log into a group; nil: none may.
-	MayLog   func(roleARN string, scope lamina.Scope, group string) bool
-	Packages Packages
-	Clock    lamina.Clock
-	Log      *slog.Logger
+	MayLog func(roleARN string, scope lamina.Scope, group string) bool
+	// Network is what an instance's environments reach now; NetworkChanged tells
+	// that it may have changed. nil: agents are not told.
+	Network        func(inst lamina.Instance) wire.Network
+	NetworkChanged <-chan struct{}
+	Packages       Packages
+	Clock          lamina.Clock
+	Log            *slog.Logger
 }
 
 // Fleet is all instances of this server.
@@ -83,6 +87,7 @@ type Fleet struct {
 
 	mu      sync.Mutex
 	members map[string]*member // by instance id; ended ones leave
+	homes   map[string]*member // by environment id: where it is assigned
 	records map[string]bool    // ids whose first record is being committed
 	failed  []LaunchFailure
 	early   map[string]int  // by provider: agents in a row that ended right after they came
@@ -108,7 +113,7 @@ type Member struct {
 
 // New makes a fleet; Open loads its records.
 func New(cfg Config) *Fleet {
-	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), known: make(chan struct{}), members: map[string]*member{}, records: map[string]bool{}, early: map[string]int{}}
+	return &Fleet{cfg: cfg, epoch: cfg.Clock().UnixNano(), nudge: make(chan struct{}, 1), known: make(chan struct{}), members: map[string]*member{}, homes: map[string]*member{}, records: map[string]bool{}, early: map[string]int{}}
 }
 
 // LaunchFailure is an instance that never joined, or the last of a series that
@@ -183,6 +188,7 @@ func (f *Fleet) Run(ctx context.Context, l net.Listener) error {
 	}
 	g.Go(func() error { return f.tend(ctx) })
 	g.Go(func() error { return f.listen(ctx) })
+	g.Go(func() error { return f.followNetworks(ctx) })
 	return g.Wait()
 }
 
@@ -358,7 +364,8 @@ func (f *Fleet) Assign(id string, specs []wire.EnvironmentSpec) {
 	if m == nil {
 		return
 	}
-	m.assigned, m.told = slices.Clone(specs), true
+	f.assignLocked(m, slices.Clone(specs))
+	m.told = true
 	m.generation++
 	m.session.nudge()
 }

@@ -240,6 +240,7 @@ func (f *Fleet) cleanUp(ctx context.Context, m *member) {
 	f.journal(m.inst, opTerminated, "Successfully terminated %[1]s instance %[2]s in %[3]s")
 	f.mu.Lock()
 	delete(f.members, m.inst.ID)
+	f.assignLocked(m, nil)
 	if m.session != nil {
 		m.session.conn.Close()
 	}

@@ -116,11 +116,17 @@ func (f *Fleet) session(conn *wire.Conn, body []byte) error {
 // until the session has ended. An agent that takes none loses its session and
 // dials again.
 func (f *Fleet) tell(m *member, s *session, ended <-chan struct{}) {
+	var network teller
 	for {
 		f.mu.Lock()
 		told := m.told && m.session == s
 		msg := wire.Assignments{Epoch: f.epoch, Generation: m.generation, Environments: m.assigned}
+		inst := m.inst
 		f.mu.Unlock()
+		if err := network.tell(f, s, inst); err != nil {
+			s.conn.Close()
+			return
+		}
 		if told {
 			if err := s.conn.Send(wire.KindAssignments, msg); err != nil {
 				s.conn.Close()
@@ -155,12 +161,13 @@ func (f *Fleet) admit(s *session, h wire.Hello) (*member, string) {
 	m.session, m.addr, m.reported, m.silent = s, h.InvokeAddr, f.cfg.Clock(), false
 	m.setEnvironments(h.Environments)
 	if !m.told {
-		m.assigned = nil
+		var runs []wire.EnvironmentSpec
 		for _, e := range h.Environments {
 			if e.Spec != nil {
-				m.assigned = append(m.assigned, *e.Spec)
+				runs = append(runs, *e.Spec)
 			}
 		}
+		f.assignLocked(m, runs)
 	}
 	if !m.everJoined {
 		m.everJoined = true

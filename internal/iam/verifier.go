@@ -73,7 +73,7 @@ func (v *Verifier) Authenticate(r *http.Request) (awsproto.Proof, error) {
 	if unserved {
 		// Nobody serves what the request is scoped to; its signature is still
 		// checked, so that only callers who may come in learn that.
-		service = scopeService(r)
+		service = ScopeService(r)
 	}
 	c, err := v.open(r, service)
 	if err != nil {
@@ -204,9 +204,9 @@ func isForm(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") || r.URL.Query().Has("Action")
 }
 
-// scopeService is the service of a request's credential scope, which is not yet
+// ScopeService is the service of a request's credential scope, which is not yet
 // verified: key/date/region/service/terminator.
-func scopeService(r *http.Request) string {
+func ScopeService(r *http.Request) string {
 	credential := r.URL.Query().Get("X-Amz-Credential")
 	if auth := r.Header.Get("Authorization"); auth != "" {
 		_, rest, _ := strings.Cut(auth, "Credential=")

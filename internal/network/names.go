@@ -2,6 +2,7 @@ package network
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/lamina-dev/lamina"
@@ -98,4 +99,14 @@ func ServiceAddresses() []netip.Addr {
 		out = append(out, publicAddress(s))
 	}
 	return out
+}
+
+// EndpointAt is the endpoint that has an interface with this address.
+func (t *Topology) EndpointAt(addr netip.Addr) (lamina.VPCEndpoint, bool) {
+	for _, e := range t.Endpoints {
+		if slices.Contains(t.addresses(e), addr) {
+			return e, true
+		}
+	}
+	return lamina.VPCEndpoint{}, false
 }

@@ -26,7 +26,10 @@ type Start struct {
 	Roots      string            // folder of installed runtimes; "" means none are
 	LogLevel   string            // of the agent's own log; "" means info
 	Sandbox    string            // plain, runc or runsc; "" means plain
-	Network    string            // of environments in runc and runsc: host or none; "" means host
+	Network    string            // of environments: host, none or vpc; "" means host
+	Address    string            // of the instance in its subnet; "" has none
+	Door       string            // unix socket at which the server answers environments; "" none
+	Front      uint16            // port at which environments of an own network find it on their loopback; 0: nowhere
 }
 
 // ErrNoStart is what ReadStart gives when the starter went away without a word.

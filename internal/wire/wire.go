@@ -31,7 +31,8 @@ import (
 //	3: agents say every Heartbeat that they are alive
 //	4: responses stream
 //	5: environments have layers
-const ProtocolVersion = 5
+//	6: the server tells what a network lets out
+const ProtocolVersion = 6
 
 // Heartbeat is how often an agent says that it is alive, by KindAlive if it has
 // nothing else to say (chosen; AWS's health checks are not documented).
@@ -54,6 +55,7 @@ const (
 	KindBlobChunk                   // BlobChunk, server → agent
 	KindShutdown                    // Shutdown, server → agent
 	KindAlive                       // Alive, agent → server
+	KindNetwork                     // Network, server → agent, before the Assignments
 )
 
 // Hello is how an agent joins. Environments lists what already runs, so that a
@@ -159,6 +161,15 @@ type Report struct {
 	Environments []EnvironmentStatus
 	HostCPU      float64 // use of the machine under the instance over the last sample, 0..1; 0: not known
 	Dropped      int64   // log events dropped since the last report
+}
+
+// Network is what an instance's environments reach in its VPC; the newest
+// replaces all before it. Agents whose environments have no network of their own
+// ignore it.
+type Network struct {
+	Rules  string              // for nft, as one transaction
+	Names  map[string][]string // addresses that the VPC's name server gives by itself
+	Served []string            // addresses behind which the server answers
 }
 
 // Alive says nothing but that the agent works.

@@ -59,7 +59,9 @@ type Settings struct {
 	Roots     string            // folder of installed runtimes; "" means none are
 	LogLevel  string            // of the agent's own log; "" means info
 	Sandbox   string            // plain, runc or runsc; "" means plain
-	Network   string            // of environments in runc and runsc: host or none; "" means host
+	Network   string            // of environments: host, none or vpc; "" means host
+	Door      string            // unix socket at which the server answers environments
+	Front     uint16            // port of its front door
 }
 
 // CPULimit says how an instance's vCPUs bind.

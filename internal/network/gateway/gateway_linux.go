@@ -51,8 +51,8 @@ func New(cfg Config) (*Gateway, error) {
 	return g, nil
 }
 
-// Try makes a gateway with an environment, to learn whether this host permits it.
-func Try() error {
+// try makes a gateway with an environment, to learn whether this host permits it.
+func try() error {
 	g, err := New(Config{Address: netip.MustParseAddr("10.0.0.4")})
 	if err != nil {
 		return err

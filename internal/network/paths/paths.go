@@ -21,6 +21,7 @@ type Paths struct {
 	view    *view.View
 	tables  tables.EC2
 	changed <-chan struct{}
+	news    <-chan struct{}
 
 	mu         sync.Mutex
 	topologies map[string]*network.Topology // by VPC key
@@ -31,12 +32,18 @@ type question struct{ subnet, from, service string } // subnet and instance by s
 
 // New follows the networks of a view for as long as that lives.
 func New(v *view.View, t tables.EC2) *Paths {
-	changed, _ := v.Subscribe(t.VPCs.Prefix(), t.Subnets.Prefix(), t.Groups.Prefix(), t.RouteTables.Prefix(), t.Internet.Prefix(),
-		t.EgressOnly.Prefix(), t.NAT.Prefix(), t.Endpoints.Prefix(), t.Interfaces.Prefix())
-	p := &Paths{view: v, tables: t, changed: changed}
+	prefixes := []string{t.VPCs.Prefix(), t.Subnets.Prefix(), t.Groups.Prefix(), t.RouteTables.Prefix(), t.Internet.Prefix(),
+		t.EgressOnly.Prefix(), t.NAT.Prefix(), t.Endpoints.Prefix(), t.Interfaces.Prefix()}
+	changed, _ := v.Subscribe(prefixes...)
+	news, _ := v.Subscribe(prefixes...)
+	p := &Paths{view: v, tables: t, changed: changed, news: news}
 	p.forget()
 	return p
 }
+
+// Changed becomes readable after anything of a virtual network has changed. It
+// is for one reader.
+func (p *Paths) Changed() <-chan struct{} { return p.news }
 
 // Service says whether an instance reaches an AWS service, such as logs.
 func (p *Paths) Service(i lamina.Instance, service string) network.Answer {
@@ -73,11 +80,7 @@ func (p *Paths) FromSubnet(c lamina.CapacityProvider, subnetID, service string) 
 func (p *Paths) answer(q question, ask func(*network.Topology, lamina.Subnet, view.Source) network.Answer) network.Answer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.changed:
-		p.forget()
-	default:
-	}
+	p.refreshLocked()
 	if a, ok := p.answers[q]; ok {
 		return a
 	}
@@ -88,6 +91,14 @@ func (p *Paths) answer(q question, ask func(*network.Topology, lamina.Subnet, vi
 	}
 	p.answers[q] = a
 	return a
+}
+
+func (p *Paths) refreshLocked() {
+	select {
+	case <-p.changed:
+		p.forget()
+	default:
+	}
 }
 
 // Gone is the code of a missing subnet or interface: the instance is on its way out.

@@ -98,6 +98,9 @@ func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 		LogLevel:   spec.Settings.LogLevel,
 		Sandbox:    spec.Settings.Sandbox,
 		Network:    spec.Settings.Network,
+		Address:    spec.Instance.PrivateIP,
+		Door:       spec.Settings.Door,
+		Front:      spec.Settings.Front,
 	}
 }
 
