@@ -69,7 +69,7 @@ func (n *Networks) listen(ctx context.Context, id string) (net.Listener, error) 
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.byID[id] = ns
-	return &listener{l, sync.OnceFunc(func() { n.remove(id, ns) })}, nil
+	return &listener{l.(*net.TCPListener), sync.OnceFunc(func() { n.remove(id, ns) })}, nil
 }
 
 // Of is an environment's namespace; nil for the host's.
@@ -91,12 +91,12 @@ func (n *Networks) remove(id string, ns *netns.Namespace) {
 
 // listener closes the namespace with itself.
 type listener struct {
-	net.Listener
+	*net.TCPListener
 	remove func()
 }
 
 // Close implements net.Listener.
 func (l *listener) Close() error {
 	l.remove()
-	return l.Listener.Close()
+	return l.TCPListener.Close()
 }
