@@ -103,6 +103,8 @@ type check struct {
 	runs     []report.Run
 	gaps     []string // not covered
 	watched  bool     // the watch told something
+
+	dependent map[string]bool // paths of answers that depend on what ran before
 }
 
 // event is what is learned of one.
@@ -130,7 +132,7 @@ func newCheck(ctx context.Context, cfg Config, dir string, began time.Time) (*ch
 		return nil, &NotCheckable{Why: "The function can't be run here: " + err.Error()}
 	}
 	c := &check{
-		cfg: cfg, began: began, until: began.Add(cfg.Time), shown: map[string]*trace.Trace{},
+		cfg: cfg, began: began, until: began.Add(cfg.Time), shown: map[string]*trace.Trace{}, dependent: map[string]bool{},
 		r:     &runner{host: host, events: cfg.Events, timeout: cfg.Function.Timeout, seed: cfg.Seed},
 		case_: judge.Case{Language: host.Language()},
 	}

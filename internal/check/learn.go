@@ -26,7 +26,7 @@ const (
 	// repeats is how often each event comes in a learning environment.
 	repeats = 3
 	// freshRuns is how many fresh environments show what changes by itself, and
-	// sureRuns how many more it takes before that is blamed.
+	// sureRuns how many more it takes before an answer is blamed.
 	freshRuns, sureRuns = 3, 5
 )
 
@@ -188,7 +188,7 @@ func answersOf(event int, ts ...*trace.Trace) (list []mask.Answer) {
 // the comparison, and so shows.
 func (c *check) settleEvent(ctx context.Context, i int, first, second, one *trace.Trace) error {
 	samples := answersOf(i, first, second)
-	if len(samples) == 0 {
+	if len(samples) == 0 || len(answersOf(i, first)) == 0 || len(answersOf(i, second)) == 0 {
 		c.events[i].left = "it has no answer alone"
 		return nil
 	}
@@ -197,20 +197,17 @@ func (c *check) settleEvent(ctx context.Context, i int, first, second, one *trac
 	if !p.Unsettled() {
 		return nil
 	}
-	fresh, err := c.fresh(ctx, i, freshRuns)
+	fresh, err := c.freshOrFirst(ctx, i, p, first, second)
 	if err != nil || len(fresh) == 0 {
 		return err
 	}
 	natural := mask.Learn(fresh...)
-	if dependent := differing(natural, slices.Concat(samples, answersOf(i, one))); len(dependent) > 0 {
-		more, err := c.fresh(ctx, i, sureRuns)
-		if err != nil {
-			return err
-		}
-		fresh = append(fresh, more...)
-		natural = mask.Learn(fresh...)
-		for path := range differing(natural, slices.Concat(samples, answersOf(i, one))) {
-			c.explainChange(i, path, natural, first, second, one)
+	used := slices.Concat(samples, answersOf(i, one))
+	if dependent := differing(natural, used); len(dependent) > 0 {
+		for path := range dependent {
+			if !c.explainChange(i, path, natural, first, second, one) {
+				c.dependent[path] = true
+			}
 		}
 		c.case_.Events[i].Profile = natural
 		return nil
@@ -221,6 +218,20 @@ func (c *check) settleEvent(ctx context.Context, i int, first, second, one *trac
 		c.fixedInWorker(i, path, all, first, second, one)
 	}
 	return nil
+}
+
+// freshOrFirst gives answers of fresh environments. Where all that changes is
+// known from another event to depend on what ran before, the first answers of
+// fresh workers will do.
+func (c *check) freshOrFirst(ctx context.Context, i int, p *mask.Profile, first, second *trace.Trace) ([]mask.Answer, error) {
+	known := true
+	for path := range p.Changes() {
+		known = known && c.dependent[path]
+	}
+	if !known {
+		return c.fresh(ctx, i, freshRuns)
+	}
+	return []mask.Answer{answersOf(i, first)[0], answersOf(i, second)[0]}, nil
 }
 
 // fresh gives the answers of environments in which the event was the first.
@@ -251,14 +262,17 @@ func differing(p *mask.Profile, answers []mask.Answer) map[string]bool {
 
 // explainChange takes out of the comparison what differs in used environments for
 // a good reason: the mark of a first call, or a name that each worker has.
-func (c *check) explainChange(i int, path string, p *mask.Profile, first, second, one *trace.Trace) {
+func (c *check) explainChange(i int, path string, p *mask.Profile, first, second, one *trace.Trace) bool {
 	a, b := valuesAt(path, answersOf(i, first)), valuesAt(path, answersOf(i, second))
 	switch {
 	case len(a) > 2 && len(b) > 2 && a[0] == p.At(path) && b[0] == a[0] && same(a[1:]) && same(b[1:]) && a[1] == b[1]:
 		p.Hide(path, "another at a worker's first call")
 	case len(a) > 1 && len(b) > 1 && same(a) && same(b) && c.sameForAll(path, one):
 		p.Hide(path, "a worker's own, the same for all events")
+	default:
+		return false
 	}
+	return true
 }
 
 // fixedInWorker looks at a value that changes from worker to worker and never in one.

@@ -178,7 +178,7 @@ func (c *check) confirm(ctx context.Context, s suspect) (bool, error) {
 		return true, nil
 	}
 	i := s.Request.Event
-	more, err := c.fresh(ctx, i, freshRuns)
+	more, err := c.fresh(ctx, i, sureRuns)
 	if err != nil || len(more) == 0 {
 		return true, err
 	}

@@ -24,6 +24,8 @@ const (
 	heldAfter = time.Second
 	// slotTime bounds the wait for a slot that some request keeps.
 	slotTime = 10 * time.Second
+	// lingerTime is how long an environment stays after its last request.
+	lingerTime = 300 * time.Millisecond
 	// pollTime is between two looks whether a slot is free.
 	pollTime = time.Millisecond
 )
@@ -235,6 +237,7 @@ func (r *runner) round(ctx context.Context, p plan.Round) (*trace.Trace, error) 
 	release()
 	holds.Wait()
 	l.env.Settle(ctx, r.timeout+heldAfter) // what was cut short runs on
+	_ = sleep(ctx, lingerTime)             // and what nobody waited for may still begin
 	return l.finish(), nil
 }
 
@@ -298,6 +301,7 @@ func (r *runner) growing(ctx context.Context, name string, o bed.Options, order 
 		if !l.env.Settle(ctx, r.timeout+slotTime) {
 			break
 		}
+		_ = sleep(ctx, lingerTime/3) // what is on its way out is not left behind
 		if m, ok := l.env.Measure(); ok {
 			l.t.Samples = append(l.t.Samples, trace.Sample{After: i + len(steps), Measure: m})
 		}

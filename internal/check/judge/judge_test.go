@@ -144,12 +144,22 @@ func TestState(t *testing.T) {
 		"environment variables": {[]watch.Record{write(1, watch.EnvWrite, "TENANT", bind("", "a")), write(2, watch.EnvWrite, "TENANT", bind("a", "b"))}, []string{"environment-mutated TENANT"}},
 		"one set once":          {[]watch.Record{write(1, watch.EnvWrite, "MODE", bind("", "x")), write(2, watch.EnvWrite, "MODE", bind("", "x"))}, nil},
 		"the working folder":    {[]watch.Record{write(1, watch.Chdir, "", bind("/var/task", "/tmp"))}, []string{"process-state chdir"}},
-		"a locale set once":     {[]watch.Record{write(1, watch.Locale, "", bind("C", "de"))}, nil},
-		"a locale for each":     {[]watch.Record{write(1, watch.Locale, "", bind("C", "de")), write(2, watch.Locale, "", bind("de", "fr"))}, []string{"process-state locale"}},
-		"nobody's write":        {[]watch.Record{{Kind: watch.GlobalWrite, Name: "app.user", Detail: bind("'alice-1001'", "'bruno-1001'")}}, nil},
+		"a locale set once":     {[]watch.Record{write(1, watch.Locale, "", bind("C", "de"))}, []string{"process-state locale"}},
+		"a logger set up late":  {[]watch.Record{write(1, watch.ProcessOther, "handlers of root", bind("0", "1"))}, nil},
+		"a handler for each":    {[]watch.Record{write(1, watch.ProcessOther, "handlers of root", bind("0", "1")), write(2, watch.ProcessOther, "handlers of root", bind("1", "2"))}, []string{"process-state handlers of root"}},
+		"a rate for each event": {[]watch.Record{
+			write(1, watch.GlobalWrite, "app.rate", bind("0", "5")), write(2, watch.GlobalWrite, "app.rate", bind("5", "7")),
+			write(4, watch.GlobalWrite, "app.rate", bind("7", "5")), write(6, watch.GlobalWrite, "app.rate", bind("5", "7")),
+		}, []string{"global-mutated app.rate"}},
+		"a class's list": {[]watch.Record{
+			write(1, watch.ClassWrite, "app.Cart.items", grow("1", 1)), write(2, watch.ClassWrite, "app.Cart.items", grow("2", 2)),
+			write(4, watch.ClassWrite, "app.Cart.items", grow("1", 3)), write(5, watch.ClassWrite, "app.Cart.items", grow("1", 4)),
+		}, []string{"class-mutated app.Cart.items"}},
+		"a locale for each": {[]watch.Record{write(1, watch.Locale, "", bind("C", "de")), write(2, watch.Locale, "", bind("de", "fr"))}, []string{"process-state locale"}},
+		"nobody's write":    {[]watch.Record{{Kind: watch.GlobalWrite, Name: "app.user", Detail: bind("'alice-1001'", "'bruno-1001'")}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tr := &trace.Trace{Begin: begin, Facts: tt.facts, Requests: []trace.Request{good(1, 0, 0, 10), good(2, 1, 20, 30), good(4, 0, 40, 50), good(5, 0, 60, 70)}}
+			tr := &trace.Trace{Begin: begin, Facts: tt.facts, Requests: []trace.Request{good(1, 0, 0, 10), good(2, 1, 20, 30), good(4, 0, 40, 50), good(5, 0, 60, 70), good(6, 1, 80, 90)}}
 			if got := kinds(newCase(finding.Python).State(tr)); !slices.Equal(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}

@@ -54,25 +54,24 @@ func (c Case) written(t *trace.Trace, k writeKey, writes []watch.Record) (findin
 	switch k.kind {
 	case watch.EnvWrite:
 		return c.differently(t, writes, finding.EnvironmentMutated, "environment variable "+k.name)
-	case watch.Chdir:
-		if f, ok := c.differently(t, writes, finding.ProcessState, "the working folder"); ok {
+	case watch.ProcessOther: // logging and the like may be set up late, once
+		return c.differently(t, writes, finding.ProcessState, k.name)
+	case watch.Chdir, watch.Locale, watch.Umask:
+		what := "the " + string(k.kind)
+		if k.kind == watch.Chdir {
+			what = "the working folder"
+		}
+		if f, ok := c.differently(t, writes, finding.ProcessState, what); ok {
 			return f, true
 		}
-		return c.once(t, writes[0], "the working folder")
-	case watch.Locale, watch.Umask, watch.ProcessOther:
-		return c.differently(t, writes, finding.ProcessState, processState(k))
+		return c.once(t, writes[0], what)
 	}
-	if f, ok := c.replaced(t, k, writes); ok {
-		return f, true
+	for _, look := range []func(*trace.Trace, writeKey, []watch.Record) (finding.Finding, bool){c.replaced, c.determined, c.grown} {
+		if f, ok := look(t, k, writes); ok {
+			return f, true
+		}
 	}
-	return c.grown(t, k, writes)
-}
-
-func processState(k writeKey) string {
-	if k.name != "" {
-		return string(k.kind) + " (" + k.name + ")"
-	}
-	return "the " + string(k.kind)
+	return finding.Finding{}, false
 }
 
 // replaced looks for a value with one request's data in the place of a value
@@ -101,6 +100,44 @@ func (c Case) replaced(t *trace.Trace, k writeKey, writes []watch.Record) (findi
 		}
 	}
 	return finding.Finding{}, false
+}
+
+// determined looks for values that depend on the event alone, though they carry
+// none of its words: each of two events always leaves the same, and not what the
+// other leaves. Counters and clocks do not.
+func (c Case) determined(t *trace.Trace, k writeKey, writes []watch.Record) (finding.Finding, bool) {
+	type left struct {
+		by    trace.Request
+		write watch.Record
+		times int
+		mixed bool
+	}
+	byEvent := map[int]*left{}
+	var order []int
+	for _, w := range writes {
+		r, ok := t.Find(w.RequestID)
+		if !ok || w.Detail.What == "grow" || w.Detail.What == "shrink" || c.keyed(r, k.name) {
+			continue
+		}
+		l := byEvent[r.Event]
+		if l == nil {
+			l = &left{by: r, write: w}
+			byEvent[r.Event] = l
+			order = append(order, r.Event)
+		}
+		l.times++
+		l.mixed = l.mixed || l.write.Detail.After != w.Detail.After
+	}
+	var steady []*left
+	for _, e := range order {
+		if l := byEvent[e]; l.times >= 2 && !l.mixed {
+			steady = append(steady, l)
+		}
+	}
+	if len(steady) < 2 || len(steady) < len(order) || steady[0].write.Detail.After == steady[1].write.Detail.After {
+		return finding.Finding{}, false
+	}
+	return c.mutated(t, k, steady[1].write, steady[1].by, steady[0].by, steady[0].write.Detail.After), true
 }
 
 func lastBefore(writes []watch.Record) string {
@@ -195,7 +232,7 @@ func (c Case) grown(t *trace.Trace, k writeKey, writes []watch.Record) (finding.
 		if n := len(grows); n > 0 && w.Detail.Size > 0 && w.Detail.Size <= grows[n-1].Detail.Size {
 			return finding.Finding{}, false // something takes out as well
 		}
-		again = again || seen[r.Event] >= 2
+		again = again || seen[r.Event] >= 1
 		seen[r.Event]++
 		grows, by = append(grows, w), append(by, r)
 	}
@@ -203,6 +240,9 @@ func (c Case) grown(t *trace.Trace, k writeKey, writes []watch.Record) (finding.
 	case k.kind == watch.DefaultWrite && len(grows) >= 2:
 		last := grows[1]
 		return c.mutated(t, k, last, by[1], by[0], last.Detail.Before), true
+	case again && k.kind == watch.ClassWrite && len(grows) >= leastGrows:
+		last := grows[len(grows)-1]
+		return c.mutated(t, k, last, by[len(by)-1], by[0], last.Detail.Before), true
 	case again && len(grows) >= leastGrows:
 		last := grows[len(grows)-1]
 		return c.make(finding.Finding{
@@ -245,7 +285,7 @@ func (c Case) once(t *trace.Trace, w watch.Record, what string) (finding.Finding
 	}
 	return c.make(finding.Finding{
 		Kind: finding.ProcessState, Name: orKind(w), File: w.File, Line: w.Line, Expected: clip(w.Detail.Before), Got: clip(w.Detail.After),
-		Text:     fmt.Sprintf("%s changes %s and leaves it changed: relative paths of other requests in this process mean something else from then on.", c.Events[r.Event].Name, what),
+		Text:     fmt.Sprintf("%s changes %s and leaves it changed: requests in this process that come later find it so, and those before it did not.", c.Events[r.Event].Name, what),
 		Requests: c.requests(t, r),
 	}), true
 }
