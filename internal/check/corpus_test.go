@@ -202,10 +202,10 @@ func (tb *table) String() string {
 	}
 	slices.Sort(names)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-40s %-8s %-8s %-32s %s\n", "function", "right", "longest", "expected", "found last")
+	fmt.Fprintf(&b, "| %-40s | %-8s | %-7s | %-22s | %s |\n", "function", "right", "longest", "expected", "found last")
 	for _, name := range names {
 		r := tb.rows[name]
-		fmt.Fprintf(&b, "%-40s %2d of %2d %-8s %-32s %s\n", name, r.right, r.runs, r.longest.Round(100*time.Millisecond), r.want, r.got)
+		fmt.Fprintf(&b, "| %-40s | %2d of %2d | %-7s | %-22s | %s |\n", name, r.right, r.runs, r.longest.Round(100*time.Millisecond), r.want, r.got)
 	}
 	return b.String()
 }

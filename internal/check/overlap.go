@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/check/bed"
@@ -142,8 +143,14 @@ func (c *check) settle(ctx context.Context) error {
 		count[s.key()]++
 	}
 	settled := 0
+	crossed := map[string]bool{}
 	for _, s := range c.suspects {
-		if seen[s.key()] {
+		if s.Finding.Kind == finding.AnswerCrossed {
+			crossed[member(s.Path)] = true
+		}
+	}
+	for _, s := range c.suspects {
+		if seen[s.key()] || s.Finding.Kind == finding.AnswerChanged && crossed[member(s.Path)] {
 			continue
 		}
 		seen[s.key()] = true
@@ -169,7 +176,18 @@ func (c *check) settle(ctx context.Context) error {
 	return nil
 }
 
-func (s suspect) key() string { return string(s.Finding.Kind) + " " + s.Path }
+// key is the same for answers that are wrong for one reason, as far as can be
+// told: at the same member of the answer.
+func (s suspect) key() string { return string(s.Finding.Kind) + " " + member(s.Path) }
+
+// member is the first member that a path goes through.
+func member(path string) string {
+	rest := strings.TrimPrefix(path, "$.")
+	if i := strings.IndexAny(rest, ".[→"); i >= 0 {
+		rest = rest[:i]
+	}
+	return rest
+}
 
 // confirm runs the event alone some more: an answer that comes then as well is
 // no fault. One with another request's data needs no such proof.

@@ -131,10 +131,21 @@ func (t *tally) endTest(e event, output string) {
 	switch e.Action {
 	case "pass":
 		t.pass()
+		t.showTable(output)
 	case "skip":
 		t.skip(name, skipReason(output))
 	case "fail":
 		t.fail(name, output)
+	}
+}
+
+// showTable prints the rows of a table that a test has logged: they are to be
+// seen also where all is well.
+func (t *tally) showTable(output string) {
+	for line := range strings.Lines(output) {
+		if row := strings.TrimSpace(line); strings.HasPrefix(row, "| ") {
+			fmt.Fprintln(t.out, row)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 func TestEventsAreCounted(t *testing.T) {
 	const stream = `{"Action":"run","Package":"p/a","Test":"TestGood"}
+{"Action":"output","Package":"p/a","Test":"TestGood","Output":"        | a row |\n"}
+{"Action":"output","Package":"p/a","Test":"TestGood","Output":"        not a row\n"}
 {"Action":"pass","Package":"p/a","Test":"TestGood"}
 {"Action":"output","Package":"p/a","Test":"TestBad","Output":"    a_test.go:3: the cause\n"}
 {"Action":"fail","Package":"p/a","Test":"TestBad"}
@@ -26,10 +28,13 @@ func TestEventsAreCounted(t *testing.T) {
 	tl := &tally{out: &out, allowed: []allowedSkip{{"p/a.TestKnown", "no aws"}}}
 	readEvents(strings.NewReader(stream), tl)
 	tl.close(0)
-	for _, want := range []string{"1 passed, 4 failed, 2 skipped\n", "the cause", "b.go:1: broken", "TestHangs (never ended)", "skipped p/a.TestKnown: no aws here"} {
+	for _, want := range []string{"1 passed, 4 failed, 2 skipped\n", "the cause", "b.go:1: broken", "TestHangs (never ended)", "skipped p/a.TestKnown: no aws here", "| a row |\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("report lacks %q:\n%s", want, out.String())
 		}
+	}
+	if strings.Contains(out.String(), "not a row") {
+		t.Error("the output of a test that passed is shown")
 	}
 	if !strings.HasSuffix(out.String(), "skipped\n") {
 		t.Error("the closing line is not last")

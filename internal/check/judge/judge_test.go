@@ -98,7 +98,7 @@ func TestCrashesCountOnlyWhereTheEventHasAnAnswerAlone(t *testing.T) {
 
 // write is a record of request n.
 func write(n int, kind watch.Kind, name string, d watch.Detail) watch.Record {
-	return watch.Record{RequestID: fmt.Sprintf("r%d", n), Kind: kind, Name: name, Detail: d, T: at(n).UnixNano(), PID: 7}
+	return watch.Record{RequestID: fmt.Sprintf("r%d", n), Kind: kind, Name: name, Detail: d, T: at(100).UnixNano(), PID: 7}
 }
 
 func TestState(t *testing.T) {
@@ -200,7 +200,11 @@ func TestFiles(t *testing.T) {
 }
 
 func TestWorkAfterAnswer(t *testing.T) {
-	late := func(n int) watch.Record { return write(n, watch.WorkAfterAnswer, "app.audit", watch.Detail{}) }
+	late := func(n int) watch.Record {
+		r := write(n, watch.WorkAfterAnswer, "app.audit", watch.Detail{})
+		r.T = at(n + 1).UnixNano()
+		return r
+	}
 	tr := &trace.Trace{Begin: begin, Facts: []watch.Record{late(1), late(1)}, Requests: []trace.Request{good(1, 0, 0, 1), good(2, 1, 1, 15)}}
 	if got := newCase(finding.Node).AfterAnswer(tr); len(got) != 0 {
 		t.Errorf("of one request alone: %v", kinds(got))

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/lamina-dev/lamina/internal/check/finding"
 	"github.com/lamina-dev/lamina/internal/check/mask"
@@ -81,7 +82,7 @@ func (c Case) replaced(t *trace.Trace, k writeKey, writes []watch.Record) (findi
 		if w.Detail.What == "grow" || w.Detail.What == "shrink" {
 			continue
 		}
-		by, ok := c.owner(t, w.RequestID, w.Detail.After)
+		by, ok := c.owner(t, w.RequestID, w.Detail.After, w.Time())
 		if !ok || c.keyed(by, k.name) {
 			continue
 		}
@@ -89,7 +90,7 @@ func (c Case) replaced(t *trace.Trace, k writeKey, writes []watch.Record) (findi
 			if before == w.Detail.After {
 				continue
 			}
-			victim, ok := c.owner(t, "", before)
+			victim, ok := c.owner(t, "", before, w.Time())
 			if !ok || victim.ID == by.ID {
 				continue
 			}
@@ -171,26 +172,25 @@ func (c Case) exclusive(event int) mask.Words {
 	return rest
 }
 
-// owner is the request whose data a text carries; the one that is said to have
-// written it where it fits.
-func (c Case) owner(t *trace.Trace, id, text string) (trace.Request, bool) {
+// owner is the request whose data a text carries: the one that is said to have
+// written it where it fits, else the last that had begun by then.
+func (c Case) owner(t *trace.Trace, id, text string, by time.Time) (trace.Request, bool) {
 	if text == "" {
 		return trace.Request{}, false
 	}
 	if r, ok := t.Find(id); ok && (strings.Contains(text, id) || c.exclusive(r.Event).In(text) != "") {
 		return r, true
 	}
-	for i := len(t.Requests) - 1; i >= 0; i-- {
-		if r := t.Requests[i]; strings.Contains(text, r.ID) {
+	var last trace.Request
+	for _, r := range t.Requests {
+		if strings.Contains(text, r.ID) {
 			return r, true
 		}
-	}
-	for i := len(t.Requests) - 1; i >= 0; i-- {
-		if r := t.Requests[i]; c.exclusive(r.Event).In(text) != "" {
-			return r, true
+		if r.ID != id && !r.Begin.After(by) && c.exclusive(r.Event).In(text) != "" {
+			last = r
 		}
 	}
-	return trace.Request{}, false
+	return last, last.ID != ""
 }
 
 func (c Case) mutated(t *trace.Trace, k writeKey, w watch.Record, by, victim trace.Request, before string) finding.Finding {

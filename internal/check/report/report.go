@@ -95,12 +95,20 @@ func (r Report) Text(w io.Writer) error {
 func (r Report) ran(b *strings.Builder) {
 	fmt.Fprintf(b, "Ran %s in %s, %.1f s.\n", count(r.Requests(), "request"), count(len(r.Runs), "environment"), r.Took.Seconds())
 	for _, e := range r.Events {
-		fmt.Fprintf(b, "  %-24s %s alone in %s\n", e.Name, e.Outcome, e.Alone.Round(time.Millisecond/10))
+		fmt.Fprintf(b, "  %-24s %s alone in %s\n", e.Name, e.Outcome, briefly(e.Alone))
 		for _, m := range e.Masked {
 			fmt.Fprintf(b, "    not compared: %s (%s)\n", m.Path, m.Why)
 		}
 	}
 	fmt.Fprintf(b, "In this language, %s.\n", r.Language.Shares())
+}
+
+// briefly writes a time with as many digits as matter.
+func briefly(d time.Duration) string {
+	if d < time.Millisecond {
+		return "less than 1 ms"
+	}
+	return fmt.Sprintf("%d ms", d.Milliseconds())
 }
 
 func writeFinding(b *strings.Builder, n int, f finding.Finding) {
