@@ -30,6 +30,7 @@ type Config struct {
 	Events   []Event      // at least one
 	MaxSlots int          // most requests at once; 0: the runtime's default, at most DefaultSlots
 	Time     time.Duration
+	Whole    bool // the first pass is made whole, however long that takes
 	Seed     uint64
 	Sandbox  sandbox.Sandbox
 	Runtimes runtimes.Places   // where the runtime may come from
@@ -146,7 +147,11 @@ func newCheck(ctx context.Context, cfg Config, dir string, began time.Time) (*ch
 // run is the whole check.
 func (c *check) run(ctx context.Context) error {
 	// What runs when the time is over gets some more to end by itself.
-	ctx, cancel := context.WithDeadline(ctx, c.until.Add(overtime(c.cfg.Time)))
+	limit := c.until.Add(overtime(c.cfg.Time))
+	if c.cfg.Whole {
+		limit = c.until.Add(wholeTime)
+	}
+	ctx, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
 	for _, step := range []func(context.Context) error{c.learn, c.overlap, c.settle} {
 		err := step(ctx)
@@ -165,8 +170,14 @@ func (c *check) run(ctx context.Context) error {
 // the answers on their way.
 func overtime(d time.Duration) time.Duration { return max(5*time.Second, d/10) }
 
+// wholeTime bounds a first pass that is made whole (chosen).
+const wholeTime = 5 * time.Minute
+
 // left is how much time there is; none when it is over.
 func (c *check) left() time.Duration { return time.Until(c.until) }
+
+// late tells that so much of the overtime is gone that nothing new may begin.
+func (c *check) late() bool { return !c.cfg.Whole && c.left() < -overtime(c.cfg.Time)/2 }
 
 func (c *check) gap(format string, args ...any) {
 	c.gaps = append(c.gaps, fmt.Sprintf(format, args...))

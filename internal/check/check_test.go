@@ -36,7 +36,7 @@ func config(t *testing.T, code string, events ...string) Config {
 	}
 	cfg := Config{
 		Function: bed.Function{Name: "f", Runtime: "python3.13", Handler: "app.handler", Architecture: "x86_64", TaskDir: dir, MemoryMB: 1024, Timeout: 5 * time.Second, Region: "us-east-1"},
-		MaxSlots: 4, Time: 4 * time.Second, Seed: 1, Sandbox: box,
+		MaxSlots: 4, Time: 2 * time.Second, Whole: true, Seed: 1, Sandbox: box,
 	}
 	for i, e := range events {
 		cfg.Events = append(cfg.Events, Event{string(rune('a'+i)) + ".json", []byte(e)})

@@ -45,7 +45,7 @@ func (c *check) overlap(ctx context.Context) error {
 			if pass > 0 && c.left() < c.reserve() {
 				return nil
 			}
-			if pass == 0 && c.left() <= 0 {
+			if pass == 0 && c.left() <= 0 && !c.cfg.Whole {
 				c.gap("%s and what comes after it: the time was over; --time gives more", p.Name)
 				return nil
 			}
@@ -106,6 +106,9 @@ func (c *check) grow(ctx context.Context, index []int) error {
 	if mean > 0 {
 		n = min(n, int(2*budget/mean))
 	}
+	if c.cfg.Whole {
+		n = max(n, growLeast)
+	}
 	if n < growLeast {
 		c.gap("what requests leave behind (memory, descriptors, threads, child processes): %d requests are too few to tell; --time gives more", max(n, 0))
 		return nil
@@ -154,7 +157,7 @@ func (c *check) settle(ctx context.Context) error {
 			continue
 		}
 		seen[s.key()] = true
-		if settled == maxSettled || c.left() < -overtime(c.cfg.Time)/2 {
+		if settled == maxSettled || c.late() {
 			break
 		}
 		settled++
@@ -221,7 +224,7 @@ func (c *check) shrink(ctx context.Context, s suspect) (string, error) {
 	runs, hits := 0, 0
 	part := shrink.Minimize(len(s.t.Requests), keep, maxReplays, func(part []int) bool {
 		for k := range replays {
-			if failed != nil || c.left() < -overtime(c.cfg.Time)/2 {
+			if failed != nil || c.late() {
 				return false
 			}
 			runs++
