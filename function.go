@@ -1,6 +1,9 @@
 package lamina
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // FunctionConfig is all that a published version freezes.
 type FunctionConfig struct {
@@ -14,9 +17,11 @@ type FunctionConfig struct {
 	TmpMB        int32             `json:"tmpMb"`
 	Architecture string            `json:"architecture"`
 	Environment  map[string]string `json:"environment"`            // nil: not sent
-	CodeSHA256   string            `json:"codeSha256"`             // hex; the API shows base64
-	CodeSize     int64             `json:"codeSize"`               // bytes of the zip
+	CodeSHA256   string            `json:"codeSha256"`             // hex, of the zip (the API shows base64) or of the image's manifest
+	CodeSize     int64             `json:"codeSize"`               // bytes of the zip; 0 of an image
 	CodeUnpacked int64             `json:"codeUnpacked,omitempty"` // bytes of its files; 0: stored before this was counted
+	Image        *FunctionImage    `json:"image,omitempty"`        // nil: a code package
+	ImageConfig  *ImageConfig      `json:"imageConfig,omitempty"`  // what the function changes of its image's
 	Layers       []LayerReference  `json:"layers,omitempty"`       // merged in this order, the later ones win
 	Logging      LoggingConfig     `json:"logging"`
 	Tracing      string            `json:"tracing"` // PassThrough | Active
@@ -24,6 +29,54 @@ type FunctionConfig struct {
 	KMSKeyARN    string            `json:"kmsKeyArn,omitempty"`
 	VPC          *FunctionVPC      `json:"vpc,omitempty"`
 	Capacity     *FunctionCapacity `json:"capacity,omitempty"` // nil: an ordinary (default) function
+}
+
+// Package types.
+const (
+	PackageZip   = "Zip"
+	PackageImage = "Image"
+)
+
+// FunctionImage is a container image as it was when it became a function's code.
+type FunctionImage struct {
+	URI          string   `json:"uri"`          // as the function's owner named it
+	Resolved     string   `json:"resolved"`     // with the digest that it led to
+	Layers       []string `json:"layers"`       // SHA-256 of each in hex, the lowest first
+	Architecture string   `json:"architecture"` // that it says it is built for: x86_64, arm64
+	EntryPoint   []string `json:"entryPoint,omitempty"`
+	Command      []string `json:"command,omitempty"`
+	Env          []string `json:"env,omitempty"` // NAME=value
+	WorkDir      string   `json:"workDir,omitempty"`
+}
+
+// ImageConfig is what a function changes of its image's; empty parts stay as they are.
+type ImageConfig struct {
+	EntryPoint []string `json:"entryPoint,omitempty"`
+	Command    []string `json:"command,omitempty"`
+	WorkDir    string   `json:"workDir,omitempty"`
+}
+
+// ImageCommand is what an image function runs, and where: each part of the
+// function's ImageConfig stands for the image's own (AWS: "images-parms").
+func (c FunctionConfig) ImageCommand() (argv []string, dir string) {
+	own := ImageConfig{}
+	if c.ImageConfig != nil {
+		own = *c.ImageConfig
+	}
+	entry, command, dir := own.EntryPoint, own.Command, own.WorkDir
+	if len(entry) == 0 {
+		entry = c.Image.EntryPoint
+	}
+	if len(command) == 0 {
+		command = c.Image.Command
+	}
+	if dir == "" {
+		dir = c.Image.WorkDir
+	}
+	if dir == "" {
+		dir = "/"
+	}
+	return slices.Concat(entry, command), dir
 }
 
 // LoggingConfig is a function's log format, levels and group.
@@ -243,6 +296,7 @@ const (
 	ReasonInternal          = "InternalError"
 	ReasonInvalidRuntime    = "InvalidRuntime"
 	ReasonInvalidZip        = "InvalidZipFileException"
+	ReasonInvalidImage      = "InvalidImage"
 	ReasonInitTimeout       = "FunctionError.InitTimeout"
 	ReasonRuntimeInit       = "FunctionError.RuntimeInitError"
 	ReasonInvalidEntryPoint = "FunctionError.InvalidEntryPoint"

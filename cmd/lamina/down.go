@@ -104,7 +104,7 @@ func (c resetCmd) Run(ctx context.Context) error {
 	if _, err := stop(ctx, f); err != nil {
 		return err
 	}
-	for _, path := range []string{f.store(), f.packages(), f.telemetry(), f.metrics(), f.instances(), f.running(),
+	for _, path := range []string{f.store(), f.packages(), f.images(), f.telemetry(), f.metrics(), f.instances(), f.running(),
 		filepath.Join(string(f), "secret"), filepath.Join(string(f), "control.sock"), filepath.Join(string(f), "console.sock"), filepath.Join(string(f), "door.sock")} {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("empty the data folder: %w", err)

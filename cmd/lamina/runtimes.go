@@ -105,7 +105,9 @@ func whence(in runtimes.Interpreter) string {
 
 type runtimesInstallCmd struct {
 	rootsFlag
+	registryFlag
 	From     string   `help:"How: ${enum} (default: the first that works)." enum:",image,packages,npm" default:""`
+	Image    string   `help:"Image to take instead of AWS's own." placeholder:"REFERENCE"`
 	Mirror   string   `help:"Debian mirror for packages (default: the one this machine uses)." placeholder:"URL"`
 	Runtimes []string `arg:"" name:"runtime" help:"Such as python3.13, java21 or nodejs24.x."`
 }
@@ -116,7 +118,10 @@ func (c runtimesInstallCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.Mirror = c.Mirror
+	i.Mirror, i.Image = c.Mirror, c.Image
+	if i.Images, err = c.registries(); err != nil {
+		return err
+	}
 	for _, r := range c.Runtimes {
 		if err := i.Install(ctx, r, c.From); err != nil {
 			return err

@@ -32,6 +32,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/network/door"
 	"github.com/lamina-dev/lamina/internal/network/paths"
 	"github.com/lamina-dev/lamina/internal/router"
+	"github.com/lamina-dev/lamina/internal/runtimes/roots"
 	"github.com/lamina-dev/lamina/internal/scheduler"
 	"github.com/lamina-dev/lamina/internal/store/blobs"
 	"github.com/lamina-dev/lamina/internal/store/sqlite"
@@ -47,6 +48,7 @@ type serverConfig struct {
 	endpoint       string
 	front          uint16 // port of endpoint
 	loopback       bool
+	images         apilambda.Images
 	hosts          []string // names besides loopback under which clients may call
 	settings       driver.Settings
 	orphan         time.Duration
@@ -194,7 +196,7 @@ func (s *server) routes() http.Handler {
 	(&apicloudwatch.Service{Metrics: s.metrics, Now: time.Now}).Register(aws)
 	links := codeLinks{endpoint: s.cfg.endpoint, sessions: s.sessions, packages: s.packages}
 	apilambda.New(apilambda.Config{
-		View: s.view, Tables: s.lambda, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Blobs: s.packages,
+		View: s.view, Tables: s.lambda, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Blobs: s.packages, Images: s.cfg.images,
 		Roles: s.roles, Invoker: invoker{s.router}, AcceptType: catalogue.Accepted,
 		OnFirstProvider: iamService.EnsureServiceLinked, CodeURL: links.url,
 		TraceID: traceID,
@@ -224,6 +226,8 @@ func (s *server) run(ctx context.Context, ready func(context.Context) error) err
 	g.Go(func() error { return s.runMetrics(ctx) })
 	g.Go(func() error { return s.fleet.Run(ctx, s.socket) })
 	g.Go(func() error { return s.controller.Run(ctx) })
+	collector := &controller.Collector{Lambda: s.lambda, Blobs: s.packages, Images: s.cfg.folder.images(), Roots: roots.Open(s.cfg.settings.Roots), Log: s.cfg.log}
+	g.Go(func() error { return collector.Run(ctx) })
 	g.Go(func() error { return s.serveConsole(ctx) })
 	g.Go(func() error { return s.serveDoor(ctx) })
 	g.Go(func() error {

@@ -41,6 +41,7 @@ type upCmd struct {
 	dataFlags
 	sandboxFlags
 	rootsFlag
+	registryFlag
 	Listen    string            `help:"Address to listen on." default:"127.0.0.1:4566" placeholder:"ADDR"`
 	Host      []string          `help:"Further host names under which clients may call." placeholder:"NAME"`
 	VCPUCores float64           `name:"vcpu-cores" help:"Share of a core that one vCPU stands for (default: cores ÷ 8, at most 1)." placeholder:"CORES"`
@@ -80,10 +81,14 @@ func (c upCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	registries, err := c.registries()
+	if err != nil {
+		return err
+	}
 	endpoint := "http://" + reachable(l.Addr().(*net.TCPAddr))
 	s, err := newServer(ctx, serverConfig{
-		folder: f, endpoint: endpoint, front: uint16(l.Addr().(*net.TCPAddr).Port), loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, environmentAge: c.EnvAge, log: log, logLimit: c.LogLimit << 20,
-		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, Roots: installed, LogLevel: strings.ToLower(c.level().String())}),
+		folder: f, endpoint: endpoint, images: registries, front: uint16(l.Addr().(*net.TCPAddr).Port), loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, environmentAge: c.EnvAge, log: log, logLimit: c.LogLimit << 20,
+		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, Roots: installed, Images: f.images(), LogLevel: strings.ToLower(c.level().String())}),
 	})
 	if err != nil {
 		return err

@@ -193,7 +193,7 @@ func (a *agent) clear() {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case "env", "code", "opt", "runtime", ociDir, socketName:
+		case "env", "code", "opt", "runtime", imagesDir, ociDir, socketName:
 			if err := os.RemoveAll(filepath.Join(a.cfg.Dir, e.Name())); err != nil {
 				a.log.Warn("remains stay behind", "err", err)
 			}

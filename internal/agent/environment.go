@@ -15,6 +15,7 @@ import (
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/runtimes"
+	"github.com/lamina-dev/lamina/internal/runtimes/rootfs"
 	"github.com/lamina-dev/lamina/internal/runtimes/roots"
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/wire"
@@ -147,9 +148,11 @@ func (e *environment) unlessEnded(ctx context.Context, f *fault) *fault {
 // launch serves the Runtime API and starts the runtime's process; served is
 // closed when the API has ended.
 func (e *environment) launch(ctx context.Context, dir string, c content, in runtimes.Interpreter) (served <-chan struct{}, err error) {
-	files, err := e.a.runtime.get(e.spec.Runtime)
-	if err != nil {
-		return nil, err
+	var files string
+	if !in.Own {
+		if files, err = e.a.runtime.get(e.spec.Runtime); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make the environment's folder: %w", err)
@@ -190,6 +193,13 @@ func (e *environment) launch(ctx context.Context, dir string, c content, in runt
 
 // interpreter finds what runs the function, and keeps it there until release is called.
 func (e *environment) interpreter(ctx context.Context, c content) (in runtimes.Interpreter, release func(), err error) {
+	if i := e.spec.Image; i != nil {
+		in = runtimes.Interpreter{Root: c.root, Own: true}
+		if err := runtimes.CheckImage(first(i.Argv), i.Architecture, e.spec.Architecture); err != nil {
+			return in, nil, entryPointError{err}
+		}
+		return in, func() {}, nil // the content holds it
+	}
 	in, release, err = runtimes.Locate(ctx, e.spec.Runtime, runtimes.Places{Named: e.a.cfg.Runtimes, Roots: roots.Open(e.a.cfg.Roots)})
 	if err != nil {
 		return in, nil, err
@@ -199,6 +209,14 @@ func (e *environment) interpreter(ctx context.Context, c content) (in runtimes.I
 		return in, nil, entryPointError{err}
 	}
 	return in, release, nil
+}
+
+// first is the program of a command; "" of none.
+func first(argv []string) string {
+	if len(argv) == 0 {
+		return ""
+	}
+	return argv[0]
 }
 
 // entryPointError is a package that can't start here.
@@ -466,6 +484,9 @@ func startFault(err error) *fault {
 
 // codeFault finds the state reason for which a package could not be had.
 func codeFault(err error) *fault {
+	if errors.Is(err, rootfs.ErrInvalid) {
+		return &fault{code: lamina.ReasonInvalidImage, errorType: "Sandbox.Failure", text: err.Error()}
+	}
 	if e, ok := errors.AsType[*lamina.Error](err); ok {
 		return &fault{code: lamina.ReasonInvalidZip, errorType: "Sandbox.Failure", text: e.Message}
 	}

@@ -13,7 +13,8 @@ import (
 
 // content is what an environment is made of, unpacked on this host.
 type content struct {
-	task    string // the code
+	task    string // the code; "" of an image
+	root    string // the image; "" without one
 	opt     string // the layers, merged; "" without any
 	release func()
 }
@@ -33,6 +34,14 @@ func (a *agent) content(ctx context.Context, spec wire.EnvironmentSpec) (c conte
 			c.release()
 		}
 	}()
+	if spec.Image != nil {
+		dir, release, err := a.image(ctx, spec)
+		if err != nil {
+			return c, err
+		}
+		c.root, held = dir, append(held, release)
+		return c, nil
+	}
 	var dirs []string
 	for _, sha := range append([]string{spec.CodeSHA256}, spec.Layers...) {
 		dir, release, err := a.codes.get(ctx, sha)

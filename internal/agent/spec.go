@@ -36,14 +36,16 @@ func (e *environment) sandboxSpec(dir string, c content, runtimeDir string, in r
 		Limits:     e.limits(),
 		Log:        func(_ sandbox.Stream, line []byte) { e.logs.line(line) },
 	}
-	if in.Own {
-		s.RuntimeDir = "" // the root's /var/runtime is its own
-	}
 	if e.a.cfg.Cgroup != "" {
 		s.Cgroup = path.Join(e.a.cfg.Cgroup, e.spec.ID)
 	}
 	l := runtimes.Layout(e.a.cfg.Sandbox.Layout(s))
 	f := e.function(api)
+	if i := e.spec.Image; i != nil {
+		f.Image = true
+		s.Argv, s.WorkDir, s.Env = i.Argv, i.WorkDir, runtimes.Environment(f, l, runtimes.ImageVariables(i.Env))
+		return s, nil
+	}
 	f.LayerBootstrap = runtimes.InLayer(c.task, c.opt)
 	argv, extra, err := runtimes.Command(e.spec.Runtime, in, f, l)
 	if err != nil {

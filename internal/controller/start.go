@@ -201,7 +201,8 @@ func (c *Controller) spec(v lamina.Version, o *outcome) (wire.EnvironmentSpec, e
 		layers = append(layers, l.SHA256)
 	}
 	return wire.EnvironmentSpec{
-		ID: id, VersionKey: v.Key(), Incarnation: v.Incarnation, Generation: o.which,
+		Image: imageSpec(cfg),
+		ID:    id, VersionKey: v.Key(), Incarnation: v.Incarnation, Generation: o.which,
 		FunctionARN: v.ARN(), Function: v.Function, Qualifier: v.Qualifier, AccountID: v.Account, Region: v.Region,
 		Runtime: cfg.Runtime, Handler: cfg.Handler, CodeSHA256: cfg.CodeSHA256, Layers: layers, Architecture: cfg.Architecture,
 		MemoryMB: cfg.MemoryMB, MilliVCPU: cfg.MilliVCPU(), TmpMB: cfg.TmpMB,
@@ -210,6 +211,15 @@ func (c *Controller) spec(v lamina.Version, o *outcome) (wire.EnvironmentSpec, e
 		LogGroup: cfg.Logging.Group, LogStream: c.cfg.Clock().UTC().Format("2006/01/02") + "/[" + v.Qualifier + "]" + id,
 		LogFormat: cfg.Logging.Format, AppLogLevel: cfg.Logging.ApplicationLevel, SysLogLevel: cfg.Logging.SystemLevel,
 	}, nil
+}
+
+// imageSpec is how an image function's environment starts; nil for packages.
+func imageSpec(cfg lamina.FunctionConfig) *wire.Image {
+	if cfg.Image == nil {
+		return nil
+	}
+	argv, dir := cfg.ImageCommand()
+	return &wire.Image{Layers: cfg.Image.Layers, Architecture: cfg.Image.Architecture, Argv: argv, Env: cfg.Image.Env, WorkDir: dir}
 }
 
 func newEnvironmentID() string {

@@ -44,6 +44,21 @@ func Check(in Interpreter, architecture, taskDir, optDir string) error {
 	return nil
 }
 
+// CheckImage tells an image that is built for another machine in the words in
+// which running it fails on AWS: a *ArchitectureError within.
+func CheckImage(program, has, architecture string) error {
+	err := &ArchitectureError{File: "the image", Has: has, Want: architecture}
+	switch {
+	case program == "":
+		return errors.New("the image has neither ENTRYPOINT nor CMD; set one, or the function's ImageConfig")
+	case has == architecture && architecture == hostMachine():
+		return nil
+	case has == architecture:
+		err.Want, err.Host = hostMachine(), true
+	}
+	return fmt.Errorf("fork/exec %s: exec format error: %w", program, err)
+}
+
 // InLayer says that the bootstrap of a provided runtime is a layer's, since the
 // package has none: a folder of that name is none (runtime-api.md section 4).
 func InLayer(taskDir, optDir string) bool {

@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"cmp"
+	"maps"
 	"net"
 	"path"
 	"slices"
@@ -25,6 +26,7 @@ type Function struct {
 	ManagedInstances       bool   // lambda-managed-instances, else on-demand
 	XRayDaemon             string // host:port; "" means the variable's AWS default
 	Customer               map[string]string
+	Image                  bool // a container image: it has a handler, path and locale of its own
 	LayerBootstrap         bool // provided runtimes: the executable is a layer's (InLayer)
 }
 
@@ -101,7 +103,6 @@ func runtimeOnly(f Function, l Layout) map[string]string {
 		host, port = daemon, "2000"
 	}
 	set := map[string]string{
-		"_HANDLER":                   f.Handler,
 		"LAMBDA_TASK_ROOT":           l.Task,
 		"LAMBDA_RUNTIME_DIR":         l.Runtime,
 		"AWS_LAMBDA_LOG_GROUP_NAME":  f.LogGroup,
@@ -111,11 +112,34 @@ func runtimeOnly(f Function, l Layout) map[string]string {
 		"_AWS_XRAY_DAEMON_ADDRESS":   host,
 		"_AWS_XRAY_DAEMON_PORT":      port,
 	}
+	if f.Image {
+		set["AWS_EXECUTION_ENV"] = "AWS_Lambda_Image"
+	} else {
+		set["_HANDLER"] = f.Handler
+	}
 	if f.MaxConcurrency > 0 {
 		set["AWS_LAMBDA_MAX_CONCURRENCY"] = strconv.Itoa(f.MaxConcurrency)
 	}
 	return set
 }
+
+// ofZip are the variables that code packages have and container images set themselves.
+func ofZip(l Layout) map[string]string {
+	return map[string]string{
+		"LANG": "en_US.UTF-8",
+		"TZ":   ":UTC",
+		"PATH": l.Lang + "/bin:/usr/local/bin:/usr/bin/:/bin:" + l.Opt + "/bin",
+		"LD_LIBRARY_PATH": strings.Join([]string{
+			l.Lang + "/lib", "/lib64", "/usr/lib64", l.Runtime, path.Join(l.Runtime, "lib"), l.Task, path.Join(l.Task, "lib"), path.Join(l.Opt, "lib"),
+		}, ":"),
+	}
+}
+
+// imagePath is PATH of images that set none, as of Docker.
+const imagePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// ImageVariables are an image's own variables for Environment.
+func ImageVariables(own []string) []string { return append([]string{imagePath}, own...) }
 
 // common is for the runtime and extensions alike.
 func common(f Function, l Layout) map[string]string {
@@ -132,12 +156,9 @@ func common(f Function, l Layout) map[string]string {
 		"AWS_LAMBDA_INITIALIZATION_TYPE":  kind,
 		"AWS_LAMBDA_RUNTIME_API":          f.RuntimeAPI,
 		"AWS_LAMBDA_LOG_FORMAT":           cmp.Or(f.LogFormat, "JSON"), // upper case: aws-lambda-go compares exactly
-		"LANG":                            "en_US.UTF-8",
-		"TZ":                              ":UTC",
-		"PATH":                            l.Lang + "/bin:/usr/local/bin:/usr/bin/:/bin:" + l.Opt + "/bin",
-		"LD_LIBRARY_PATH": strings.Join([]string{
-			l.Lang + "/lib", "/lib64", "/usr/lib64", l.Runtime, path.Join(l.Runtime, "lib"), l.Task, path.Join(l.Task, "lib"), path.Join(l.Opt, "lib"),
-		}, ":"),
+	}
+	if !f.Image {
+		maps.Copy(set, ofZip(l))
 	}
 	if f.LogLevel != "" {
 		set["AWS_LAMBDA_LOG_LEVEL"] = f.LogLevel

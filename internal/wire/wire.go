@@ -32,7 +32,8 @@ import (
 //	4: responses stream
 //	5: environments have layers
 //	6: the server tells what a network lets out
-const ProtocolVersion = 6
+//	7: environments have container images
+const ProtocolVersion = 7
 
 // Heartbeat is how often an agent says that it is alive, by KindAlive if it has
 // nothing else to say (chosen; AWS's health checks are not documented).
@@ -94,7 +95,8 @@ type EnvironmentSpec struct {
 	Region       string
 	Runtime      string
 	Handler      string
-	CodeSHA256   string   // hex
+	CodeSHA256   string   // hex, of the zip or of the image's manifest
+	Image        *Image   // nil: a code package
 	Layers       []string // SHA-256 of each layer's zip in hex; the later ones win
 	Architecture string
 	MemoryMB     int32
@@ -112,6 +114,15 @@ type EnvironmentSpec struct {
 	AppLogLevel  string
 	SysLogLevel  string
 	Draining     bool // finish what runs, take nothing new, then end
+}
+
+// Image is a container image as an environment runs it.
+type Image struct {
+	Layers       []string // SHA-256 of each in hex, the lowest first
+	Architecture string   // that it says it is built for
+	Argv         []string
+	Env          []string // the image's own
+	WorkDir      string
 }
 
 // Credentials are the execution role's keys, valid as long as the environment lives.

@@ -73,7 +73,7 @@ func describe(scope lamina.Scope, name string, c lamina.FunctionConfig) *model.F
 		Role:             &c.RoleARN,
 		Handler:          given(c.Handler),
 		CodeSize:         &c.CodeSize,
-		CodeSha256:       new(base64SHA(c.CodeSHA256)),
+		CodeSha256:       new(codeSHA(c)),
 		Description:      &c.Description,
 		Timeout:          &c.TimeoutSec,
 		MemorySize:       &c.MemoryMB,
@@ -98,6 +98,7 @@ func describe(scope lamina.Scope, name string, c lamina.FunctionConfig) *model.F
 	for _, l := range c.Layers {
 		out.Layers = append(out.Layers, model.Layer{Arn: new(l.ARN), CodeSize: new(l.Size)})
 	}
+	describeImage(out, c)
 	describeCapacity(out, c.Capacity)
 	return out
 }

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/lamina-dev/lamina"
@@ -32,7 +33,7 @@ func fillSlots(c *lamina.FunctionConfig) {
 	}
 	vcpus, _ := wholeVCPUs(c.MemoryMB, c.Capacity.GiBPerVCPU)
 	capacity := *c.Capacity // the row's own one is shared
-	capacity.MaxConcurrency = min(defaultSlots(c.Runtime, max(1, vcpus)), maxSlots)
+	capacity.MaxConcurrency = min(defaultSlots(cmp.Or(c.Runtime, imageLanguage), max(1, vcpus)), maxSlots)
 	c.Capacity = &capacity
 }
 

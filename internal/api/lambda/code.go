@@ -15,19 +15,31 @@ import (
 
 // source is where a request says the code is.
 type source struct {
-	zip             []byte
-	bucket, imageID *string
+	zip           []byte
+	bucket, image *string
 }
 
 func sourceOf(in *model.FunctionCode) source {
 	return source{in.ZipFile, in.S3Bucket, in.ImageUri}
 }
 
-// check refuses every source but a zip in the request.
+// checkFor refuses sources that a function's package type has not; doing is what
+// is done with the function.
+func (c source) checkFor(packageType, doing string) error {
+	switch {
+	case packageType == lamina.PackageImage && c.image == nil:
+		return lamina.Errorf(lamina.CodeInvalidParameter, textImageWanted, doing)
+	case packageType != lamina.PackageImage && c.image != nil:
+		return lamina.Errorf(lamina.CodeInvalidParameter, textImageUnwanted, doing)
+	case packageType == lamina.PackageImage:
+		return nil
+	}
+	return c.check()
+}
+
+// check refuses every package but a zip in the request.
 func (c source) check() error {
 	switch {
-	case c.imageID != nil:
-		return lamina.Errorf(lamina.CodeInvalidParameter, textImage)
 	case c.bucket != nil:
 		return lamina.Errorf(lamina.CodeInvalidParameter, textFromS3)
 	case len(c.zip) == 0:
@@ -38,9 +50,12 @@ func (c source) check() error {
 	return nil
 }
 
-// storeCode makes the package durable and sets the configuration to it.
-func (s *Service) storeCode(ctx context.Context, c *lamina.FunctionConfig, zip []byte) error {
-	stored, err := s.storePackage(ctx, zip)
+// storeCode makes the package or image durable and sets the configuration to it.
+func (s *Service) storeCode(ctx context.Context, c *lamina.FunctionConfig, from source) error {
+	if from.image != nil {
+		return s.storeImage(ctx, c, *from.image)
+	}
+	stored, err := s.storePackage(ctx, from.zip)
 	if err == nil {
 		c.CodeSHA256, c.CodeSize, c.CodeUnpacked = stored.SHA256, stored.Size, stored.Unpacked
 	}

@@ -90,6 +90,7 @@ func (in settings) apply(c *lamina.FunctionConfig) error {
 	if in.tmp != nil {
 		set(&c.TmpMB, in.tmp.Size)
 	}
+	applyImage(c, in.image)
 	return in.applyLogging(c)
 }
 
@@ -137,8 +138,6 @@ func (in settings) unsupported(managed bool) error {
 		return notYet("SnapStart")
 	case len(in.files) > 0:
 		return notYet("FileSystemConfigs")
-	case in.image != nil:
-		return notYet("ImageConfig")
 	case in.durable != nil:
 		return notYet("DurableConfig")
 	}
@@ -156,8 +155,8 @@ func overMaximum(member string, value, limit int32) error {
 
 // checkConfig judges a whole configuration by the rules that need nothing but it.
 func checkConfig(c lamina.FunctionConfig) error {
-	if c.Runtime == "" || c.Handler == "" {
-		return lamina.Errorf(lamina.CodeInvalidParameter, textMandatory)
+	if err := checkPackaging(c); err != nil {
+		return err
 	}
 	check := checkOrdinary
 	if c.Managed() {
@@ -170,8 +169,10 @@ func checkConfig(c lamina.FunctionConfig) error {
 }
 
 func checkOrdinary(c lamina.FunctionConfig) error {
-	if err := checkRuntime(c.Runtime); err != nil {
-		return err
+	if c.PackageType != lamina.PackageImage {
+		if err := checkRuntime(c.Runtime); err != nil {
+			return err
+		}
 	}
 	if c.TimeoutSec > maxOrdinaryTimeout {
 		return overMaximum("timeout", c.TimeoutSec, maxOrdinaryTimeout)
@@ -184,7 +185,7 @@ func checkOrdinary(c lamina.FunctionConfig) error {
 
 // checkManaged is lmi-service.md 3.1.
 func checkManaged(c lamina.FunctionConfig) error {
-	if !managedRuntimes[c.Runtime] {
+	if c.PackageType != lamina.PackageImage && !managedRuntimes[c.Runtime] {
 		return lamina.Errorf(lamina.CodeInvalidParameter, textManagedRuntime, c.Runtime)
 	}
 	if c.MemoryMB < minManagedMemory {

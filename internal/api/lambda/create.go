@@ -33,7 +33,7 @@ func (s *Service) createFunction(ctx context.Context, in *model.CreateFunctionRe
 	if err := s.checkRole(ctx, f.Scope, f.Config.RoleARN, textNotAssumable); err != nil {
 		return nil, err
 	}
-	if err := s.storeCode(ctx, &f.Config, in.Code.ZipFile); err != nil {
+	if err := s.storeCode(ctx, &f.Config, sourceOf(in.Code)); err != nil {
 		return nil, err
 	}
 	return caughtUp(ctx, s, func() (*model.FunctionConfiguration, error) {
@@ -54,8 +54,6 @@ func (s *Service) draft(ctx context.Context, in *model.CreateFunctionRequest) (l
 		return f, lamina.Errorf(lamina.CodeValidation, textNameTooLong, t.name)
 	case len(in.Tags) > maxTags:
 		return f, lamina.Errorf(lamina.CodeInvalidParameter, textTooManyTags)
-	case in.PackageType != nil && *in.PackageType == model.PackageTypeImage:
-		return f, lamina.Errorf(lamina.CodeInvalidParameter, textImage)
 	case in.CodeSigningConfigArn != nil:
 		return f, lamina.Errorf(codeSigningNotFound, textSigningMissing, *in.CodeSigningConfigArn)
 	case in.TenancyConfig != nil:
@@ -69,10 +67,11 @@ func (s *Service) draft(ctx context.Context, in *model.CreateFunctionRequest) (l
 	if len(in.Architectures) > 0 {
 		f.Config.Architecture = in.Architectures[0]
 	}
+	set(&f.Config.PackageType, in.PackageType)
 	if err := s.configure(s.at(s.View), t.Scope, &f.Config, settingsOfCreate(in)); err != nil {
 		return f, err
 	}
-	return f, sourceOf(in.Code).check()
+	return f, sourceOf(in.Code).checkFor(f.Config.PackageType, "creating")
 }
 
 // configure overlays settings and judges the outcome.

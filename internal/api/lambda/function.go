@@ -132,7 +132,9 @@ func (s *Service) getFunction(ctx context.Context, in *model.GetFunctionRequest)
 		if f.Reserved != nil {
 			out.Concurrency = &model.Concurrency{ReservedConcurrentExecutions: f.Reserved}
 		}
-		out.Code = s.codeLocation(*c.CodeSha256)
+		if out.Code = imageLocation(r.imageOf(t, f)); out.Code == nil {
+			out.Code = s.codeLocation(*c.CodeSha256)
+		}
 		return out, nil
 	})
 }

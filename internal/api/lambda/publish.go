@@ -35,7 +35,7 @@ func (s *Service) publishVersion(ctx context.Context, in *model.PublishVersionRe
 		if err := checkRevision(in.RevisionId, f.RevisionID, "GetFunction"); err != nil {
 			return err
 		}
-		if current := base64SHA(f.Config.CodeSHA256); in.CodeSha256 != nil && *in.CodeSha256 != "" && *in.CodeSha256 != current {
+		if current := codeSHA(f.Config); in.CodeSha256 != nil && *in.CodeSha256 != "" && *in.CodeSha256 != current {
 			return lamina.Errorf(lamina.CodeInvalidParameter, textCodeSHA, *in.CodeSha256, current)
 		}
 		p, err := publicationOf(*f, in.PublishTo, in.Description)

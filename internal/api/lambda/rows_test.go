@@ -215,7 +215,6 @@ func TestRow17to24_FunctionRules(t *testing.T) {
 		"no zip":           {object{"Code": object{"ZipFile": "AAAA"}}, 400, "InvalidParameterValueException", "Could not unzip uploaded file. Please check your file, then try to upload again."},
 		"no code":          {object{"Code": object{}}, 400, "InvalidParameterValueException", textNoCode},
 		"from S3":          {object{"Code": object{"S3Bucket": "bucket", "S3Key": "k"}}, 400, "InvalidParameterValueException", textFromS3},
-		"image":            {object{"PackageType": "Image", "Code": object{"ImageUri": "x"}}, 400, "InvalidParameterValueException", textImage},
 		"no handler":       {object{"Handler": nil}, 400, "InvalidParameterValueException", textMandatory},
 		"layer":            {object{"Layers": []string{"arn:aws:lambda:us-east-1:111122223333:layer:l:1"}}, 400, "InvalidParameterValueException", "Layer version arn:aws:lambda:us-east-1:111122223333:layer:l:1 does not exist."},
 		"reserved name":    {object{"Environment": object{"Variables": object{"AWS_REGION": "x", "OK": "y"}}}, 400, "InvalidParameterValueException", fmt.Sprintf(textEnvReserved, "AWS_REGION")},

@@ -24,12 +24,15 @@ var ordinaryRuntimes = []string{
 	"ruby3.4", "ruby3.3", "ruby3.2", "provided.al2",
 }
 
+// imageLanguage stands for the language of an image, which nobody knows.
+const imageLanguage = "image"
+
 // slotsPerVCPU is the default concurrency per vCPU by the runtime's family
-// (lmi-service.md 3.1; provided.al2023 as for Rust).
+// (lmi-service.md 3.1; provided.al2023 as for Rust; of images chosen).
 var slotsPerVCPU = []struct {
 	prefix string
 	slots  int32
-}{{"nodejs", 64}, {"java", 32}, {"dotnet", 32}, {"python", 16}, {"provided", 8}}
+}{{imageLanguage, 16}, {"nodejs", 64}, {"java", 32}, {"dotnet", 32}, {"python", 16}, {"provided", 8}}
 
 func defaultSlots(runtime string, vcpus int32) int32 {
 	for _, family := range slotsPerVCPU {

@@ -34,6 +34,7 @@ type Config struct {
 	Subnets *view.Table[lamina.Subnet]        // key: Subnet.Key
 	Groups  *view.Table[lamina.SecurityGroup] // key: SecurityGroup.Key
 	Blobs   *blobs.Dir                        // code packages
+	Images  Images                            // nil: no container images
 	Roles   Roles
 	Invoker Invoker
 

@@ -65,9 +65,22 @@ const (
 	textNotYet           = "%s is not supported by this server yet."                                                                                                                                                                                        // chosen
 
 	// Code packages.
-	textZippedSize = "Zipped size must be smaller than %d bytes"                                                            // S
-	textFromS3     = "Code from Amazon S3 is not supported by this server yet: send the package as ZipFile."                // chosen
-	textImage      = "Container images (PackageType Image, ImageUri) are not supported by this server yet: send a ZipFile." // chosen
+	textZippedSize = "Zipped size must be smaller than %d bytes"                                             // S
+	textFromS3     = "Code from Amazon S3 is not supported by this server yet: send the package as ZipFile." // chosen
+
+	// Container images.
+	textImageInvalid   = "Source image %s is not valid. Provide a valid source image."                                                                   // known
+	textImageMissing   = "Source image %s does not exist. Provide a valid source image."                                                                 // known
+	textImageKind      = "The image manifest, config or layer media type for the source image %s is not supported."                                      // known
+	textImageDenied    = "Lambda does not have permission to access the ECR image. Check the ECR permissions."                                           // known
+	textImageUnreached = "Source image %s can't be fetched: %v. Say where images of its host come from with: lamina up --registry %s=REGISTRY or FOLDER" // chosen
+	textImageBroken    = "Source image %s can't be fetched: %v."                                                                                         // chosen
+	textImageHasZip    = "Please do not provide other FunctionCode parameters when providing a ZipFile."                                                 // known
+	textImageWanted    = "Please provide ImageUri when %s a function with packageType Image."                                                            // known for updating
+	textImageUnwanted  = "Please don't provide ImageUri when %s a function with packageType Zip."                                                        // known for updating
+	textImageHandler   = "Please don't provide handler or runtime or layer when the intended function PackageType is Image."                             // known
+	textImageConfigZip = "ImageConfig can be given only for functions with packageType Image."                                                           // chosen
+	textNoImages       = "Container images are not supported by this server."                                                                            // chosen
 
 	// Scaling.
 	textScalingOrdinary = "The function provided by the arn does not contain a capacity provider configuration"                        // U

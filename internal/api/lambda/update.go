@@ -69,11 +69,15 @@ func (s *Service) updateCode(ctx context.Context, in *model.UpdateFunctionCodeRe
 	if err != nil {
 		return nil, err
 	}
-	if err := (source{in.ZipFile, in.S3Bucket, in.ImageUri}).check(); err != nil {
-		return nil, err
+	from := source{in.ZipFile, in.S3Bucket, in.ImageUri}
+	if from.zip != nil && from.image != nil {
+		return nil, lamina.Errorf(lamina.CodeInvalidParameter, textImageHasZip)
 	}
 	// Who may not update must not upload either.
 	if _, err := s.change(ctx, t, func(tx *view.Tx, f *lamina.Function) error {
+		if err := from.checkFor(f.Config.PackageType, "updating"); err != nil {
+			return err
+		}
 		if _, err := s.replaceCode(tx, f, in); err != nil {
 			return err
 		}
@@ -82,13 +86,17 @@ func (s *Service) updateCode(ctx context.Context, in *model.UpdateFunctionCodeRe
 		return nil, err
 	}
 	var stored lamina.FunctionConfig
-	if err := s.storeCode(ctx, &stored, in.ZipFile); err != nil {
+	if err := s.storeCode(ctx, &stored, from); err != nil {
 		return nil, err
 	}
 	var out *model.FunctionConfiguration
 	_, err = s.change(ctx, t, func(tx *view.Tx, f *lamina.Function) error {
 		changed := *f
+		if err := from.checkFor(f.Config.PackageType, "updating"); err != nil {
+			return err // another function of that name by now
+		}
 		changed.Config.CodeSHA256, changed.Config.CodeSize, changed.Config.CodeUnpacked = stored.CodeSHA256, stored.CodeSize, stored.CodeUnpacked
+		changed.Config.Image = stored.Image
 		if out, err = s.replaceCode(tx, &changed, in); err == nil && !isTrue(in.DryRun) {
 			*f = changed
 		}

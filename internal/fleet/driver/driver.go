@@ -57,6 +57,7 @@ type Settings struct {
 	CPULimit  CPULimit          // "" means weight
 	Runtimes  map[string]string // interpreters named by hand: runtime → executable
 	Roots     string            // folder of installed runtimes; "" means none are
+	Images    string            // folder of unpacked images that instances of a host share
 	LogLevel  string            // of the agent's own log; "" means info
 	Sandbox   string            // plain, runc or runsc; "" means plain
 	Network   string            // of environments: host, none or vpc; "" means host

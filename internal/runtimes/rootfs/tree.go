@@ -5,6 +5,9 @@ package rootfs
 
 import (
 	"archive/tar"
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -62,18 +65,22 @@ func OpenTree(dir string, limits Limits) (*Tree, error) {
 // Close releases the folder, which stays.
 func (t *Tree) Close() error { return t.root.Close() }
 
-// Layer lays an archive over what is there. Its whiteouts (names with .wh.)
+// Layer lays an archive, compressed by gzip or not, over what is there. Its whiteouts (names with .wh.)
 // remove what earlier layers brought. Devices and pipes are left out, owners too:
 // all belongs to who unpacks, as functions run as a user of no file anyway.
 func (t *Tree) Layer(r io.Reader) error {
 	t.mine = map[string]bool{}
 	t.forget()
-	for archive := tar.NewReader(r); ; {
+	plain, err := decompressed(r)
+	if err != nil {
+		return err
+	}
+	for archive := tar.NewReader(plain); ; {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			// What follows the archive's end belongs to its digest.
-			_, err := io.Copy(io.Discard, r)
-			return err
+			_, err := io.Copy(io.Discard, plain)
+			return readFault(err)
 		}
 		if errors.Is(err, tar.ErrInsecurePath) {
 			err = nil // judged below
@@ -87,8 +94,27 @@ func (t *Tree) Layer(r io.Reader) error {
 	}
 }
 
+// decompressed undoes the compression of an archive that has one.
+func decompressed(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	if magic, err := b.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
+		return b, nil
+	}
+	z, err := gzip.NewReader(b)
+	if err != nil {
+		return nil, readFault(err)
+	}
+	return z, nil
+}
+
 // readFault tells a broken archive from a source that failed.
 func readFault(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[flate.CorruptInputError](err); ok || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) {
+		return invalid("decompressing the archive: %v", err)
+	}
 	if errors.Is(err, tar.ErrHeader) || errors.Is(err, tar.ErrFieldTooLong) || errors.Is(err, tar.ErrWriteTooLong) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return invalid("reading the archive: %v", err)
 	}

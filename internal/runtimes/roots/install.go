@@ -11,14 +11,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lamina-dev/lamina/internal/runtimes/image"
 	"github.com/lamina-dev/lamina/internal/runtimes/rootfs"
 )
 
 // Installer brings runtimes to this machine.
 type Installer struct {
 	Store  *Store
-	Mirror string // of Debian; "" means the one this machine uses, if it is Debian, else Debian's own
-	NPMDir string // below which npm's packages go, a folder for each runtime
+	Mirror string           // of Debian; "" means the one this machine uses, if it is Debian, else Debian's own
+	Images image.Registries // where images come from
+	Image  string           // "" means AWS's own of the runtime
+	NPMDir string           // below which npm's packages go, a folder for each runtime
 	// Files are written into every root, by their path below it.
 	Files map[string]string
 	// Verify runs a root's interpreter and tells its version; nil or "" where it
@@ -56,8 +59,14 @@ func (i *Installer) Install(ctx context.Context, runtime, way string) error {
 }
 
 func (i *Installer) by(ctx context.Context, runtime, way string) error {
-	i.Say("%s: from %s …", runtime, Describe(runtime, way))
+	if way == FromImage && i.Image != "" {
+		i.Say("%s: from image %s …", runtime, i.Image)
+	} else {
+		i.Say("%s: from %s …", runtime, Describe(runtime, way))
+	}
 	switch way {
+	case FromImage:
+		return i.root(ctx, runtime, i.image)
 	case FromPackages:
 		return i.root(ctx, runtime, i.debian)
 	case FromNPM:

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // What a Dir's methods answer besides faults of the disk.
@@ -112,6 +113,46 @@ func (d *Dir) Path(sha string) (string, error) {
 		return "", fmt.Errorf("%w: %q", ErrName, sha)
 	}
 	return d.file(sha), nil
+}
+
+// Renew says whether a blob is there, and if so makes it as new as one just put.
+func (d *Dir) Renew(sha string) (there bool, err error) {
+	path, err := d.Path(sha)
+	if err != nil {
+		return false, err
+	}
+	now := time.Now()
+	err = os.Chtimes(path, now, now)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("renewing a code package: %w", err)
+	}
+	return true, nil
+}
+
+// Collect deletes the blobs that are as old as age, or older, and that keep does
+// not want. It tells how many and how many bytes they had. Age is the time that
+// whoever put a blob has to refer to it.
+func (d *Dir) Collect(keep func(sha string) bool, age time.Duration) (blobs int, bytes int64, err error) {
+	names, err := d.List()
+	if err != nil {
+		return 0, 0, err
+	}
+	var errs []error
+	for _, sha := range names {
+		info, err := os.Stat(d.file(sha))
+		if err != nil || keep(sha) || time.Since(info.ModTime()) < age {
+			continue // gone meanwhile, wanted, or too young
+		}
+		if err := d.Delete(sha); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		blobs, bytes = blobs+1, bytes+info.Size()
+	}
+	return blobs, bytes, errors.Join(errs...)
 }
 
 // Open gives the blob's file and size. The content is not verified: use Verify,

@@ -95,6 +95,7 @@ func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 		Cgroup:     group,
 		Runtimes:   spec.Settings.Runtimes,
 		Roots:      spec.Settings.Roots,
+		Images:     spec.Settings.Images,
 		LogLevel:   spec.Settings.LogLevel,
 		Sandbox:    spec.Settings.Sandbox,
 		Network:    spec.Settings.Network,
