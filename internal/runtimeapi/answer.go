@@ -126,7 +126,7 @@ func postedError(r *http.Request, body []byte) Result {
 func (s *Server) beginAnswer(w *conn, r *http.Request, id string) (*call, error) {
 	echoed := r.Header.Get(headerInvocationID)
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	c := s.calls[id]
 	if c == nil || c.state == callWaiting {
 		return nil, errUnknownID
@@ -152,7 +152,7 @@ func (s *Server) beginAnswer(w *conn, r *http.Request, id string) (*call, error)
 func (s *Server) endAnswer(w *conn, c *call, res Result) error {
 	res.Duration, res.Handed, res.Answered = time.Since(c.start), c.start, c.answered
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	state := c.state
 	s.finish(c, outcome{res: res})
 	return lateness(w, state)
@@ -161,7 +161,7 @@ func (s *Server) endAnswer(w *conn, c *call, res Result) error {
 // reopen undoes beginAnswer.
 func (s *Server) reopen(w *conn, c *call) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	state := c.state
 	switch state {
 	case callAnswering:

@@ -15,11 +15,14 @@ type call struct {
 	state    callState
 	nonce    string // of the current delivery
 	start    time.Time
-	answered time.Time // when its answer began
-	timer    *time.Timer
+	answered time.Time     // when its answer began
+	due      node[call]    // in Server.due while its time runs
 	reader   *conn         // on which its answer is being read
 	assigned chan struct{} // closed when a worker took it; nil if one did at once; set before c is shared
+	to       Caller        // who is told, or nil and
 	done     chan outcome  // one send, by tell or beginStream
+	said     outcome       // what to is told,
+	told     *call         // and whom else: Server.told
 	stream   *Stream       // since beginStream
 	left     bool          // nobody waits on done any more
 	// announced: the extensions have its INVOKE event.
@@ -39,6 +42,14 @@ const (
 type outcome struct {
 	res Result
 	err error
+}
+
+// Caller is told how an invocation ended.
+type Caller interface {
+	// Answered comes once, from whichever goroutine knows: mostly the one that
+	// serves the worker, which gets no answer of its own meanwhile. An error is
+	// as Slot.Invoke's.
+	Answered(Result, error)
 }
 
 // Slot is a reserved place for one invocation.
@@ -93,10 +104,27 @@ func (s *Server) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 	return sl.Invoke(ctx, inv)
 }
 
+// Start is Invoke for one who does not wait: it returns once inv is handed over
+// or will not be. No goroutine wakes for the answer but the worker's own. inv
+// gets no stream.
+func (sl Slot) Start(inv *Invocation, to Caller) {
+	c := &call{inv: inv, to: to}
+	p, err := sl.s.admit(c)
+	if err != nil {
+		to.Answered(Result{}, err)
+		return
+	}
+	if p == nil {
+		sl.s.bridge(context.Background(), c)
+	}
+	sl.s.hand(c, p)
+}
+
 // Invoke is as Server.Invoke and uses up the slot.
 func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 	s := sl.s
-	c, p, err := s.admit(inv)
+	c := &call{inv: inv, done: make(chan outcome, 1)}
+	p, err := s.admit(c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -116,11 +144,11 @@ func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 	}
 }
 
-// admit enters inv into the table and assigns it to the oldest parked poll, to
-// which the caller must hand it; nil: it waits for one.
-func (s *Server) admit(inv *Invocation) (c *call, p *poll, err error) {
-	c = &call{inv: inv, timeout: inv.Timeout, done: make(chan outcome, 1)}
-	c.node.value = c
+// admit enters c into the table and assigns it to the newest parked poll, to
+// which the caller must hand it; nil: it waits for one. The newest is that of the
+// worker whose memory is warm.
+func (s *Server) admit(c *call) (p *poll, err error) {
+	c.node.value, c.due.value, c.timeout = c, c, c.inv.Timeout
 	if c.timeout <= 0 {
 		c.timeout = s.cfg.Timeout
 	}
@@ -128,21 +156,21 @@ func (s *Server) admit(inv *Invocation) (c *call, p *poll, err error) {
 	defer s.mu.Unlock()
 	if s.phase != phaseReady {
 		err = ErrEnded
-	} else if _, dup := s.calls[inv.RequestID]; dup {
+	} else if _, dup := s.calls[c.inv.RequestID]; dup {
 		err = ErrDuplicate
 	}
 	if err != nil {
 		s.releaseSlot()
-		return nil, nil, err
+		return nil, err
 	}
-	s.calls[inv.RequestID] = c
-	if p := s.polls.pop(); p != nil {
+	s.calls[c.inv.RequestID] = c
+	if p := s.polls.popLast(); p != nil {
 		s.begin(c)
-		return c, p, nil
+		return p, nil
 	}
 	c.assigned = make(chan struct{})
 	s.waiting.push(&c.node)
-	return c, nil, nil
+	return nil, nil
 }
 
 // begin makes c a running call of some worker and starts its clock; s.mu is held.
@@ -151,11 +179,29 @@ func (s *Server) begin(c *call) {
 		close(c.assigned)
 	}
 	c.state, c.nonce, c.start = callRunning, s.newNonce(), time.Now()
-	if c.timer == nil {
-		c.timer = time.AfterFunc(c.timeout, func() { s.expire(c) })
-	} else {
-		c.timer.Reset(c.timeout)
+	s.due.remove(&c.due)
+	s.due.insert(&c.due, func(other *call) bool { return !c.deadline().Before(other.deadline()) })
+	if s.due.first == &c.due {
+		s.alarm(c.start)
 	}
+}
+
+func (c *call) deadline() time.Time { return c.start.Add(c.timeout) }
+
+// alarm makes sure that expire comes by when the first running call is due;
+// s.mu is held. A timer for each call would cost more than all else that is
+// done for it under the lock, so one serves all, and may come too early.
+func (s *Server) alarm(now time.Time) {
+	at := s.due.first.value.deadline()
+	switch {
+	case s.timer == nil:
+		s.timer = time.AfterFunc(at.Sub(now), s.expire)
+	case s.rings.IsZero() || at.Before(s.rings):
+		s.timer.Reset(at.Sub(now))
+	default:
+		return
+	}
+	s.rings = at
 }
 
 // bridge waits a bounded time for a worker and withdraws c if none comes.
@@ -173,7 +219,7 @@ func (s *Server) bridge(ctx context.Context, c *call) {
 // withdraw ends c as refused if no worker has it, and tells so.
 func (s *Server) withdraw(c *call) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if c.state != callWaiting {
 		return false
 	}
@@ -191,20 +237,52 @@ func (s *Server) leaveCall(c *call) {
 	}
 }
 
-// expire gives the caller its timeout. Nothing is killed, and the slot stays
-// taken until the worker answers; only a half-read answer is broken off, and of a
-// stream the rest is read for nobody.
-func (s *Server) expire(c *call) {
+// expire ends the time of the calls that are due.
+func (s *Server) expire() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.state != callRunning && c.state != callAnswering {
-		return
+	defer s.unlock()
+	s.rings = time.Time{}
+	now := time.Now()
+	for n := s.due.first; n != nil && !now.Before(n.value.deadline()); n = s.due.first {
+		s.due.remove(n)
+		s.timeUp(n.value)
 	}
+	if s.due.first != nil {
+		s.alarm(now)
+	}
+}
+
+// timeUp gives the caller its timeout. Nothing is killed, and the slot stays
+// taken until the worker answers; only a half-read answer is broken off, and of a
+// stream the rest is read for nobody. s.mu is held.
+func (s *Server) timeUp(c *call) {
 	if c.state == callAnswering && c.stream == nil {
 		c.reader.breakOff()
 	}
 	c.state = callTimedOut
-	c.tell(outcome{res: timeoutResult(c)})
+	s.tell(c, outcome{res: timeoutResult(c)})
+}
+
+// tell gives c's caller its outcome; s.mu is held, and it happens once.
+func (s *Server) tell(c *call, o outcome) {
+	switch {
+	case c.stream != nil:
+		c.stream.end(o.res)
+	case c.to != nil:
+		c.said, c.told, s.told = o, s.told, c
+	default:
+		c.done <- o
+	}
+}
+
+// unlock lets go of s.mu and then tells those who have something to hear.
+func (s *Server) unlock() {
+	c := s.told
+	s.told = nil
+	s.mu.Unlock()
+	for ; c != nil; c = c.told {
+		c.to.Answered(c.said.res, c.said.err)
+	}
 }
 
 // finish takes c out of the table, frees its slot and hands o to the caller
@@ -214,13 +292,11 @@ func (s *Server) finish(c *call, o outcome) {
 		return
 	}
 	if c.state != callTimedOut {
-		c.tell(o)
+		s.tell(c, o)
 	}
 	c.state = callDone
 	s.waiting.remove(&c.node)
-	if c.timer != nil {
-		c.timer.Stop()
-	}
+	s.due.remove(&c.due)
 	delete(s.calls, c.inv.RequestID)
 	s.releaseSlot()
 }
@@ -249,10 +325,10 @@ func (s *Server) hand(c *call, p *poll) {
 // elsewhere.
 func (s *Server) undelivered(c *call) *poll {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	switch c.state {
 	case callRunning:
-		if p := s.polls.pop(); p != nil {
+		if p := s.polls.popLast(); p != nil {
 			s.begin(c)
 			return p
 		}

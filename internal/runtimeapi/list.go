@@ -1,6 +1,6 @@
 package runtimeapi
 
-// list is a first-in first-out queue from whose middle elements can leave.
+// list is a queue from whose middle elements can leave.
 type list[T any] struct {
 	first, last *node[T]
 	n           int
@@ -22,6 +22,35 @@ func (l *list[T]) push(n *node[T]) {
 	}
 	l.last = n
 	l.n++
+}
+
+// insert puts n behind the last element that after holds for.
+func (l *list[T]) insert(n *node[T], after func(*T) bool) {
+	at := l.last
+	for at != nil && !after(at.value) {
+		at = at.prev
+	}
+	if at == l.last {
+		l.push(n)
+		return
+	}
+	n.in, n.prev = true, at
+	if at == nil {
+		n.next, l.first = l.first, n
+	} else {
+		n.next, at.next = at.next, n
+	}
+	n.next.prev = n
+	l.n++
+}
+
+func (l *list[T]) popLast() *T {
+	n := l.last
+	if n == nil {
+		return nil
+	}
+	l.remove(n)
+	return n.value
 }
 
 func (l *list[T]) pop() *T {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,7 +139,8 @@ func (w *worker) respond(id, body string, header ...string) answer {
 	return w.post("invocation/"+id+"/response", body, header...)
 }
 
-// parked polls with n fresh workers and waits until all are parked, in order.
+// parked polls with n fresh workers, waits until all are parked, and gives them
+// in the order in which they get events: the newest poll first.
 func (e *env) parked(n int) []*worker {
 	e.t.Helper()
 	var ws []*worker
@@ -148,6 +150,7 @@ func (e *env) parked(n int) []*worker {
 		ws = append(ws, w)
 		e.until("poll parked", func() bool { return e.Idle() == len(ws) })
 	}
+	slices.Reverse(ws)
 	return ws
 }
 

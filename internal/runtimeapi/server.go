@@ -28,10 +28,14 @@ type Server struct {
 	idle      chan struct{} // closed by the last running call while draining
 	initErr   InitError
 	initPosts int
-	polls     list[poll] // parked, oldest first
+	polls     list[poll] // parked, oldest first; the newest gets the next event
 	ext       extensions
 	tel       telemetry  // has its own lock
 	waiting   list[call] // in flight without a worker, oldest first
+	due       list[call] // whose time runs, by its end
+	timer     *time.Timer
+	rings     time.Time // when timer comes; zero: not at all
+	told      *call     // those who are to hear their outcome once mu is free
 	calls     map[string]*call
 	inFlight  int // reserved, waiting and running, with the timed-out ones
 	nonce     [16]byte
@@ -99,7 +103,7 @@ func (s *Server) Idle() int {
 // first call wins.
 func (s *Server) Fail(errorType, message string) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	s.end(func(c *call) Result {
 		return Result{
 			Status:      StatusFailed,
@@ -118,6 +122,9 @@ func (s *Server) end(fail func(*call) Result) {
 	}
 	s.phase = phaseEnded
 	close(s.ended)
+	if s.timer != nil {
+		s.timer.Stop() // nothing runs any more
+	}
 	for n := s.polls.first; n != nil; n = n.next {
 		n.value.conn.breakOff()
 	}

@@ -53,15 +53,6 @@ func (st *Stream) end(res Result) {
 	st.in.Close()
 }
 
-// tell gives the caller its outcome; s.mu is held, and it happens once.
-func (c *call) tell(o outcome) {
-	if c.stream != nil {
-		c.stream.end(o.res)
-		return
-	}
-	c.done <- o
-}
-
 // streams tells a response that is to be passed on as it comes. aws-lambda-go
 // (to v1.55.1) never names a mode and streams, also on AWS, by a chunked body
 // with trailers for an error.
@@ -152,7 +143,7 @@ func (st *Stream) awaitExit() {
 // it streams; false: there is none to end.
 func (s *Server) interrupt(c *call, res Result) bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if c.state != callAnswering || c.stream == nil {
 		return false
 	}
