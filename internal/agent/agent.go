@@ -33,6 +33,8 @@ type Config struct {
 	Sandbox sandbox.Sandbox
 	Gateway *gateway.Gateway // to the VPC; nil where environments have no such network
 	Log     *slog.Logger
+
+	threads *threads // of an agent that is a process of its own
 }
 
 // Defaults of Config's zero values, and how long running invocations may take
@@ -107,6 +109,9 @@ func newAgent(cfg Config) *agent {
 	}
 	a.ctx, a.stop = context.WithCancelCause(context.Background())
 	a.codes = newCodes(filepath.Join(cfg.Dir, "code"), a.fetch)
+	if cfg.threads != nil {
+		a.codes.heavy = cfg.threads.work
+	}
 	a.runtime = newRuntimeFiles(filepath.Join(cfg.Dir, "runtime"))
 	a.logs = newShipper(&a.session)
 	a.session.orphan = cfg.Orphan

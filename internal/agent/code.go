@@ -24,6 +24,7 @@ const keptUnused = 6
 type codes struct {
 	dir   string
 	fetch func(ctx context.Context, sha string, w io.Writer) error
+	heavy func(func() error) error // runs what computes for long
 
 	mu      sync.Mutex
 	entries map[string]*code
@@ -39,7 +40,8 @@ type code struct {
 }
 
 func newCodes(dir string, fetch func(context.Context, string, io.Writer) error) *codes {
-	return &codes{dir: dir, fetch: fetch, entries: make(map[string]*code)}
+	here := func(f func() error) error { return f() }
+	return &codes{dir: dir, fetch: fetch, heavy: here, entries: make(map[string]*code)}
 }
 
 // get gives the folder of an unpacked package until release is called.
@@ -132,7 +134,12 @@ func (c *codes) bring(ctx context.Context, entry *code) error {
 	if err := c.download(ctx, entry.sha, zip); err != nil {
 		return err
 	}
-	partial := entry.dir + ".part"
+	return c.heavy(func() error { return unpack(zip, entry.dir) })
+}
+
+// unpack makes dir of a package, or nothing.
+func unpack(zip, dir string) error {
+	partial := dir + ".part"
 	if err := os.RemoveAll(partial); err != nil {
 		return fmt.Errorf("clear the way for code: %w", err)
 	}
@@ -143,7 +150,7 @@ func (c *codes) bring(ctx context.Context, entry *code) error {
 		os.RemoveAll(partial)
 		return err
 	}
-	if err := os.Rename(partial, entry.dir); err != nil {
+	if err := os.Rename(partial, dir); err != nil {
 		return fmt.Errorf("put the code in place: %w", err)
 	}
 	return nil

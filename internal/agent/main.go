@@ -49,7 +49,7 @@ func Main(ctx context.Context, r io.ReadCloser) error {
 		return fmt.Errorf("instance %s: prepare its sandbox: %w", start.InstanceID, err)
 	}
 	log.Info("agent starts", "instance", start.InstanceID, "pid", os.Getpid(), "server", start.ServerAddr, "sandbox", start.Sandbox, "network", start.Network)
-	return Run(ctx, Config{Start: start, Sandbox: box, Gateway: way, Log: log})
+	return Run(ctx, Config{Start: start, Sandbox: box, Gateway: way, Log: log, threads: newThreads(start.VCPUCores)})
 }
 
 // newSandbox makes what the server chose; it has found out what this host permits.

@@ -46,7 +46,7 @@ var (
 // response takes a worker's answer.
 func (s *Server) response(w *conn, r *http.Request, id string) {
 	w.takeTrailers(r)
-	c, err := s.beginAnswer(w, r, id)
+	c, err := s.beginAnswer(w, id, r.Header.Get(headerInvocationID))
 	if err != nil {
 		s.refuse(w, r, id, err)
 		return
@@ -90,7 +90,7 @@ func (s *Server) failure(w *conn, r *http.Request, id string) {
 		s.failStream(w, r, id, c)
 		return
 	}
-	c, err := s.beginAnswer(w, r, id)
+	c, err := s.beginAnswer(w, id, r.Header.Get(headerInvocationID))
 	if err != nil {
 		s.refuse(w, r, id, err)
 		return
@@ -123,8 +123,7 @@ func postedError(r *http.Request, body []byte) Result {
 }
 
 // beginAnswer claims the call for one answer, so that the first one stands.
-func (s *Server) beginAnswer(w *conn, r *http.Request, id string) (*call, error) {
-	echoed := r.Header.Get(headerInvocationID)
+func (s *Server) beginAnswer(w *conn, id, echoed string) (*call, error) {
 	s.mu.Lock()
 	defer s.unlock()
 	c := s.calls[id]

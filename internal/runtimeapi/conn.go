@@ -29,6 +29,8 @@ type conn struct {
 	out  []byte // the answer, used again
 	last bool   // close after this answer
 
+	agent, kind string // the last User-Agent and Content-Type that quickHead saw
+
 	trailing trailing // the body that is being read, if it has trailers
 	raw      syscall.RawConn
 	look     func(fd uintptr) // of alive, made once
@@ -79,6 +81,13 @@ func (b *bounded) Read(p []byte) (int, error) {
 func (s *Server) serve(w *conn) {
 	for {
 		w.left = maxHeaderBytes
+		if h, ok := w.quickHead(); ok {
+			w.left = math.MaxInt64
+			if !s.serveQuick(w, h) {
+				return
+			}
+			continue
+		}
 		r, err := http.ReadRequest(w.r)
 		if err != nil {
 			w.refuse(err)

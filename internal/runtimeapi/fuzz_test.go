@@ -1,8 +1,10 @@
 package runtimeapi
 
 import (
+	"bufio"
 	"bytes"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,74 @@ func FuzzRoute(f *testing.F) {
 			t.Errorf("%q: kind %d with id %q", path, kind, id)
 		}
 	})
+}
+
+// FuzzHead compares the parser of the usual heads with net/http's: what it takes,
+// net/http takes likewise.
+func FuzzHead(f *testing.F) {
+	for _, head := range usualHeads {
+		f.Add([]byte(head))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var w conn
+		h, ok := w.parseHead(b)
+		if !ok {
+			return
+		}
+		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(b[:h.size])))
+		if err != nil {
+			t.Fatalf("%q: net/http does not take it: %v", b[:h.size], err)
+		}
+		kind, id := route(r.URL.Path)
+		poll := kind == routeNext && r.Method == http.MethodGet && h.length == -1 && r.ContentLength == 0
+		answer := kind == routeResponse && r.Method == http.MethodPost && h.length == r.ContentLength
+		if id != h.id || !poll && !answer || poll != (h.id == "") {
+			t.Errorf("%q: %+v, net/http: %s %s with %d bytes", b[:h.size], h, r.Method, r.URL, r.ContentLength)
+		}
+		if h.echoed != r.Header.Get(headerInvocationID) || w.agent != r.UserAgent() || w.kind != r.Header.Get("Content-Type") {
+			t.Errorf("%q: %+v, agent %q, type %q", b[:h.size], h, w.agent, w.kind)
+		}
+		if r.Close || r.TransferEncoding != nil || r.Trailer != nil || r.Header.Get("Expect") != "" || r.Header.Get(headerMode) != "" {
+			t.Errorf("%q asks for more than a usual head does", b[:h.size])
+		}
+	})
+}
+
+// usualHeads are what clients send.
+var usualHeads = []string{
+	"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n\r\n",
+	"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: localhost\r\nUser-Agent: AWS_Lambda_Cpp/1\r\nAccept: */*\r\n\r\n",
+	"POST /2018-06-01/runtime/invocation/0a-Z9/response HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}",
+	"POST /2018-06-01/runtime/invocation/b/response HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nLambda-Runtime-Invocation-Id: c-d\r\n\r\n",
+}
+
+// TestUsualHeads shows that the quick way is the one that clients go.
+func TestUsualHeads(t *testing.T) {
+	var w conn
+	for _, head := range usualHeads {
+		if _, ok := w.parseHead([]byte(head)); !ok {
+			t.Errorf("%q is left to net/http", head)
+		}
+	}
+	for _, head := range []string{
+		"GET /2018-06-01/runtime/invocation/next HTTP/1.0\r\nHost: x\r\n\r\n",
+		"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n X: folded\r\n\r\n",
+		"GET /2018-06-01/runtime/invocation/next HTTP/1.1\nHost: x\n\n",
+		"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n",
+		"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n",
+		"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+		"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n",
+		"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nContent-Length: 6291557\r\n\r\n",
+		"POST /2018-06-01/runtime/invocation/a%2f/response HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n",
+		"POST /2018-06-01/runtime/invocation/a/error HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n",
+		"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nLambda-Runtime-Function-Response-Mode: streaming\r\n\r\n",
+	} {
+		if h, ok := w.parseHead([]byte(head)); ok {
+			t.Errorf("%q is not left to net/http: %+v", head, h)
+		}
+	}
 }
 
 // FuzzStream sends raw bytes as a hostile runtime would: whatever they are, a

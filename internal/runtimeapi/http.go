@@ -101,7 +101,16 @@ func route(path string) (kind routeKind, id string) {
 
 var bodyOK = []byte(`{"status":"OK"}` + "\n")
 
-func writeAccepted(w *conn) { w.answer(http.StatusAccepted, typeJSON, bodyOK) }
+// acceptance is the answer to nearly every post.
+var acceptance = []byte("HTTP/1.1 202 Accepted\r\nContent-Type: " + typeJSON + "\r\nContent-Length: 16\r\n\r\n" + `{"status":"OK"}` + "\n")
+
+func writeAccepted(w *conn) {
+	if w.last {
+		w.answer(http.StatusAccepted, typeJSON, bodyOK)
+		return
+	}
+	_, _ = w.Write(acceptance)
+}
 
 func writeError(w *conn, status int, errorType, message string) {
 	w.answer(status, typeJSON, mustJSON(struct {
