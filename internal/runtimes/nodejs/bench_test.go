@@ -35,3 +35,32 @@ func compareLoops(b *testing.B, runtime string, clients int) {
 	}
 	runtimestest.CompareCost(b, perRound, clients, `{"key":"value","list":[1,2,3]}`, all...)
 }
+
+// BenchmarkWatch says what the watch of `lamina check` costs an invocation, without pauses: a handler
+// of an ordinary size with some variables and a class, with the watch and without.
+//
+//	go test -run '^$' -bench Watch -benchtime 5x ./internal/runtimes/nodejs
+func BenchmarkWatch(b *testing.B) {
+	const code = `const prices = Object.fromEntries(Array.from({ length: 50 }, (_, i) => ["item-" + i, i * 100]));
+const counts = new Map();
+class Order {
+  static discounts = [[1000, 0.9], [500, 0.95]];
+  constructor(lines) { this.lines = lines; }
+  total() {
+    const whole = Object.entries(this.lines).reduce((sum, [item, count]) => sum + (prices[item] ?? 0) * count, 0);
+    return whole * (Order.discounts.find(([least]) => whole > least)?.[1] ?? 1);
+  }
+}
+export const handler = async (event) => {
+  const order = new Order(Object.fromEntries(event.list.map((i) => ["item-" + i, i])));
+  counts.set(event.list.length, (counts.get(event.list.length) ?? 0) + 1);
+  JSON.parse(JSON.stringify({ total: order.total(), lines: Object.keys(order.lines).sort() }));
+  return event;
+};
+`
+	start := func(watch string) *runtimestest.Environment {
+		return run(b, code, options{Slots: 4, Watch: watch, Env: oneThread}).WaitReady().WaitIdle(4)
+	}
+	runtimestest.CompareLatency(b, 500, `{"key":"value","list":[1,2,3]}`,
+		runtimestest.Loop{Name: "watched", Env: start(`"seed": 1`)}, runtimestest.Loop{Name: "plain", Env: start("")})
+}

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-//go:embed *.mjs
+//go:embed *.mjs check/*.mjs
 var bootstrap embed.FS
 
 // File is the bootstrap's first file in the runtime folder.
@@ -43,8 +43,11 @@ func Path(name, opt, runtime, task string) string {
 // Install writes the bootstrap into dir, readable for all.
 func Install(dir string) error {
 	return fs.WalkDir(bootstrap, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		switch {
+		case err != nil:
 			return err
+		case d.IsDir():
+			return folder(filepath.Join(dir, name))
 		}
 		text, err := bootstrap.ReadFile(name)
 		if err != nil {
@@ -52,6 +55,13 @@ func Install(dir string) error {
 		}
 		return write(filepath.Join(dir, name), text)
 	})
+}
+
+func folder(path string) error {
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755) // whatever the umask is
 }
 
 func write(path string, text []byte) error {

@@ -35,9 +35,12 @@ export async function work(share) {
   delete env.LAMINA_VCPUS;
   const slots = [];
   if (callbacks) endOnUncaught((error) => (slots.length > 0 ? slots[0].reportUncaught(error) : initFailed(error)));
+  const check = env.LAMINA_CHECK && (await import("./check/watch.mjs")).watch(env.LAMINA_CHECK);
+  delete env.LAMINA_CHECK;
   let fn;
   try {
     fn = await loadHandler(env.LAMBDA_TASK_ROOT, env._HANDLER);
+    if (check) fn = check.around(fn);
   } catch (error) {
     logError("Init Error", error);
     await initFailed(error);
