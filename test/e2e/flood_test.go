@@ -67,7 +67,7 @@ func floods(t *testing.T, s *server) {
 		{take: "memory", end: "Runtime.OutOfMemory", dies: true},
 		{take: "processes", end: "resource temporarily unavailable", most: 1100},
 		{take: "threads", end: "Runtime.ExitError", dies: true},
-		{take: "descriptors", end: "too many open files", most: 16384},
+		{take: "descriptors", end: "too many open files", most: 4096},
 		{take: "tmp", end: "no space left on device", most: 512 << 20},
 		{take: "log"},
 	} {

@@ -160,6 +160,74 @@ func TestImage(t *testing.T) {
 	}
 }
 
+// TestImageWithoutRoot: who is not root unpacks and runs images too.
+func TestImageWithoutRoot(t *testing.T) {
+	needProcFS(t)
+	if os.Getuid() != 0 {
+		t.Skip("every test of this run is without root")
+	}
+	address := images(t)
+	c := v1.Config{Entrypoint: []string{"/app/handler"}}
+	uri := pushImage(t, address, "1", runtime.GOARCH, c, layerOf(t, map[string][]byte{"app/handler": demoBinary(t)}))
+	data := dataFolder(t)
+	if err := os.Chown(data, int(nobody.Uid), int(nobody.Gid)); err != nil {
+		t.Fatal(err)
+	}
+	s := begin(t, &server{data: data, user: nobody, flags: []string{"--registry", ecr + "=" + address}})
+	p := makePlace(t, s)
+	p.publishImage(t, p.imageInput("pictured", uri))
+	p.crowd(t, "pictured")
+}
+
+// TestOrdinaryImage: an ordinary function of an image starts on arrival.
+func TestOrdinaryImage(t *testing.T) {
+	needProcFS(t)
+	address := images(t)
+	c := v1.Config{Entrypoint: []string{"/app/handler"}}
+	uri := pushImage(t, address, "1", runtime.GOARCH, c, layerOf(t, map[string][]byte{"app/handler": demoBinary(t)}))
+	s := up(t, "--registry", ecr+"="+address)
+	p := makeGround(t, s)
+	in := p.imageInput("plainly", uri)
+	in.CapacityProviderConfig, in.Publish, in.PublishTo = nil, false, ""
+	if _, err := p.Lambda.CreateFunction(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	until(t, activeLimit, "it answers", func() bool {
+		_, err := call(t.Context(), p.Clients, "plainly", 1, 0)
+		return err == nil
+	})
+}
+
+// TestRuntimeFromImage: an image like AWS's own, with a bootstrap of its own, serves a runtime that nothing here serves.
+func TestRuntimeFromImage(t *testing.T) {
+	needProcFS(t)
+	address, roots := images(t), dataFolder(t)
+	uri := pushImage(t, address, "base", runtime.GOARCH, v1.Config{}, layerOf(t, map[string][]byte{"var/runtime/bootstrap": demoBinary(t), "var/task/theirs": nil}))
+	flags := []string{"--roots", roots, "--registry", ecr + "=http://" + address}
+	install := append([]string{"runtimes", "install", "dotnet8", "--from", "image", "--image", uri}, flags...)
+	if out, err := exec.Command(lamina, install...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	list, err := exec.Command(lamina, "runtimes", "list", "--roots", roots).CombinedOutput()
+	if err != nil || !strings.Contains(string(list), "installed root: /var/runtime/bootstrap") {
+		t.Errorf("%v\n%s", err, list)
+	}
+	s := up(t, "--roots", roots)
+	p := makePlace(t, s)
+	f := p.pythonFunction(t, "based", "")
+	f.Runtime, f.Handler = types.RuntimeDotnet8, "Assembly::Class::Method"
+	p.publish(t, f)
+	p.crowd(t, "based")
+	f.Name, f.Runtime = "missing", types.RuntimeDotnet10
+	if err := p.Publish(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	until(t, activeLimit, "what is missing fails", func() bool {
+		got, err := p.Lambda.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &f.Name, Qualifier: new(setup.Latest)})
+		return err == nil && got.State == types.StateFailed && string(got.StateReasonCode) == "InvalidRuntime" && strings.Contains(*got.StateReason, "`lamina runtimes install dotnet10`")
+	})
+}
+
 // publishImage creates the function and waits until it is active.
 func (p place) publishImage(t *testing.T, in *lambda.CreateFunctionInput) {
 	t.Helper()
