@@ -186,7 +186,7 @@ func (c *check) gap(format string, args ...any) {
 // judge takes in a run: what it shows besides its answers.
 func (c *check) judge(t *trace.Trace) {
 	c.runs = append(c.runs, report.Run{Name: t.Name, Slots: t.Slots, Requests: len(t.Requests)})
-	c.watched = c.watched || len(t.Facts) > 0
+	c.watched = c.watched || c.r.host.Watched() && len(t.Facts) > 0
 	j := c.case_
 	c.add(t, j.State(t)...)
 	c.add(t, j.Log(t)...)

@@ -64,6 +64,7 @@ func specimens(t *testing.T) (list []specimen) {
 // the others are in the slow suite.
 var inCI = []string{
 	"python/broken/current-user", "python/broken/shared-tmp-name", "python/broken/descriptors", "python/correct/cache-by-key", "python/correct/temporary-file",
+	"nodejs/broken/current-user", "nodejs/broken/not-awaited", "nodejs/correct/context-kept", "go/broken/current-user", "go/correct/locked-map",
 }
 
 // seedsInFull is over how many seeds the slow suite checks each.

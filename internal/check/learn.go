@@ -90,7 +90,7 @@ func (c *check) aloneEach(ctx context.Context, name string, order []int, w watch
 	}
 	limit := time.Duration(float64(c.cfg.Time) * learnShare)
 	done := map[int]int{}
-	return c.r.alone(ctx, name, bed.Options{Slots: n, Workers: n, Watch: w}, all, func(event int) bool {
+	return c.r.alone(ctx, name, bed.Options{Slots: n, Workers: n, InTurn: true, Watch: w}, all, func(event int) bool {
 		if c.leftOut(event) || done[event] > 0 && time.Since(began) > limit && !c.cfg.Whole {
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -70,8 +71,25 @@ func (l *live) finish() *trace.Trace {
 	l.t.Facts, l.t.Log = l.env.Facts(), l.env.Log()
 	l.env.Close()
 	l.byFacts()
+	if len(l.t.Facts) == 0 {
+		l.t.Facts = lateLines(l.t)
+	}
 	slices.SortStableFunc(l.t.Requests, func(a, b trace.Request) int { return a.Begin.Compare(b.Begin) })
 	return l.t
+}
+
+// lateLines are facts where there is no watch: a line with the id of a request
+// that was answered before shows that its work goes on. All that was written
+// before an answer has been read by its end.
+func lateLines(t *trace.Trace) (facts []watch.Record) {
+	for _, line := range t.Log {
+		for _, q := range t.Requests {
+			if q.Outcome == trace.Answered && line.At.After(q.End) && strings.Contains(line.Text, q.ID) {
+				facts = append(facts, watch.Record{T: line.At.UnixNano(), RequestID: q.ID, Kind: watch.WorkAfterAnswer, Name: "what logs after the answer"})
+			}
+		}
+	}
+	return facts
 }
 
 // byFacts takes the times at which the handler ran from who knows them best,

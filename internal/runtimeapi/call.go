@@ -144,7 +144,7 @@ func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 	}
 }
 
-// admit enters c into the table and assigns it to the newest parked poll, to
+// admit enters c into the table and assigns it to a parked poll, mostly the newest, to
 // which the caller must hand it; nil: it waits for one. The newest is that of the
 // worker whose memory is warm.
 func (s *Server) admit(c *call) (p *poll, err error) {
@@ -164,13 +164,21 @@ func (s *Server) admit(c *call) (p *poll, err error) {
 		return nil, err
 	}
 	s.calls[c.inv.RequestID] = c
-	if p := s.polls.popLast(); p != nil {
+	if p := s.freePoll(); p != nil {
 		s.begin(c)
 		return p, nil
 	}
 	c.assigned = make(chan struct{})
 	s.waiting.push(&c.node)
 	return nil, nil
+}
+
+// freePoll takes the parked poll that gets the next event; s.mu is held.
+func (s *Server) freePoll() *poll {
+	if s.cfg.InTurn {
+		return s.polls.pop()
+	}
+	return s.polls.popLast()
 }
 
 // begin makes c a running call of some worker and starts its clock; s.mu is held.
@@ -328,7 +336,7 @@ func (s *Server) undelivered(c *call) *poll {
 	defer s.unlock()
 	switch c.state {
 	case callRunning:
-		if p := s.polls.popLast(); p != nil {
+		if p := s.freePoll(); p != nil {
 			s.begin(c)
 			return p
 		}

@@ -617,3 +617,17 @@ func TestDrain(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The newest poll gets the next event; in turn, the oldest does.
+func TestWhichPollGetsTheNextEvent(t *testing.T) {
+	for inTurn, first := range map[bool]int{false: 0, true: 2} { // of parked's, the newest first
+		e := serve(t, Config{MaxConcurrency: 3, InTurn: inTurn})
+		ws := e.parked(3)
+		done := e.start("a")
+		if id, _ := ws[first].event(); id != "a" {
+			t.Errorf("in turn %v: got event %q", inTurn, id)
+		}
+		ws[first].respond("a", "{}").expect(t, 202, "")
+		<-done
+	}
+}

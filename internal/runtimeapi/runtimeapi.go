@@ -21,6 +21,9 @@ type Config struct {
 	MaxConcurrency                        int           // at most so many invocations run at once; least 1
 	Bridge                                time.Duration // DefaultBridge when 0; negative: do not wait for a poll
 	Late                                  LatePolicy
+	// InTurn gives events to the workers in turn, by the oldest poll; else the
+	// newest poll gets the next one.
+	InTurn bool
 	// Ordinary marks a function that is not on managed instances: its extensions
 	// may register for INVOKE, and older schemas of the Telemetry API are known.
 	Ordinary bool

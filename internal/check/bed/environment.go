@@ -30,7 +30,8 @@ const (
 // Options of one environment.
 type Options struct {
 	Slots   int
-	Workers int // of Node.js: threads that share the slots; 0: the runtime's own number
+	Workers int  // of Node.js: threads that share the slots; 0: the runtime's own number
+	InTurn  bool // requests one after the other go to the workers in turn
 	Watch   watch.Settings
 }
 
@@ -42,7 +43,8 @@ type Environment struct {
 	proc   sandbox.Process
 	dir    string
 	served chan struct{}
-	facts  *facts // nil without a watch
+	failed chan struct{} // closed once the running calls of a process that ended have failed
+	facts  *facts        // nil without a watch
 	log    logKeeper
 }
 
@@ -68,7 +70,7 @@ func (e *InitFailure) Error() string {
 func (h *Host) Start(ctx context.Context, o Options) (*Environment, error) {
 	h.started++
 	id := "check-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(h.started)
-	e := &Environment{opts: o, box: h.box, dir: filepath.Join(h.dir, "env", id), served: make(chan struct{})}
+	e := &Environment{opts: o, box: h.box, dir: filepath.Join(h.dir, "env", id), served: make(chan struct{}), failed: make(chan struct{})}
 	if err := os.MkdirAll(e.dir, 0o711); err != nil {
 		return nil, fmt.Errorf("make the environment's folder: %w", err)
 	}
@@ -99,7 +101,7 @@ func (e *Environment) launch(ctx context.Context, h *Host, id string) error {
 	}
 	e.api = runtimeapi.New(runtimeapi.Config{
 		FunctionARN: "arn:aws:lambda:" + h.fn.Region + ":000000000000:function:" + h.fn.Name, Function: h.fn.Name, Version: "$LATEST",
-		Handler: h.fn.Handler, AccountID: "000000000000", Timeout: h.fn.Timeout, MaxConcurrency: e.opts.Slots,
+		Handler: h.fn.Handler, AccountID: "000000000000", Timeout: h.fn.Timeout, MaxConcurrency: e.opts.Slots, InTurn: e.opts.InTurn,
 	})
 	go func() { // ends with api.Close
 		defer close(e.served)
@@ -115,6 +117,11 @@ func (e *Environment) launch(ctx context.Context, h *Host, id string) error {
 		<-e.served
 		return fmt.Errorf("start an environment: %w", err)
 	}
+	go func() { // ends with the process
+		defer close(e.failed)
+		<-e.proc.Done()
+		e.api.Fail(e.proc.Exit().Fault())
+	}()
 	return nil
 }
 
@@ -251,7 +258,7 @@ func traceOf(requestID string) string {
 // Close ends the environment; nothing of it is left.
 func (e *Environment) Close() {
 	_ = e.proc.Kill() // Done follows in any case
-	<-e.proc.Done()
+	<-e.failed
 	e.api.Close()
 	<-e.served
 	e.facts.close()

@@ -4,6 +4,7 @@ package judge
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -141,13 +142,18 @@ func (c Case) answer(t *trace.Trace, r trace.Request) (Suspect, bool) {
 	return Suspect{}, false
 }
 
-// leastSame is how long a value must be to be another request's by being equal
-// to what that one's answer has at the same place (chosen).
-const leastSame = 3
+// How long a value must be to be another request's by being equal to what that
+// one's answer has at the same place (chosen): small numbers meet by chance.
+const (
+	leastSame       = 3
+	leastSameNumber = 5
+)
+
+var number = regexp.MustCompile(`^-?[0-9.]+$`)
 
 // sameAs finds the request whose answer alone has the value at this place.
 func (c Case) sameAs(t *trace.Trace, r trace.Request, d mask.Difference) (trace.Request, bool) {
-	if len(d.Got) < leastSame || d.Got == "true" || d.Got == "false" || d.Got == "null" || d.Got == "<nil>" {
+	if len(d.Got) < leastSame || len(d.Got) < leastSameNumber && number.MatchString(d.Got) || d.Got == "true" || d.Got == "false" || d.Got == "null" || d.Got == "<nil>" {
 		return trace.Request{}, false
 	}
 	for _, o := range c.nearest(t, r) {

@@ -29,7 +29,7 @@ func newCase(l finding.Language) Case {
 	c := Case{Language: l}
 	for _, p := range people {
 		body := fmt.Sprintf(`{"user":"%s-1001","kind":"order"}`, p)
-		profile := mask.Learn(answer("", fmt.Sprintf(`{"hello":"%s-1001","n":%d}`, p, len(c.Events)*111+111)))
+		profile := mask.Learn(answer("", fmt.Sprintf(`{"hello":"%s-1001","n":%d}`, p, len(c.Events)*11111+11111)))
 		words := mask.WordsOf([]byte(body))
 		c.Events = append(c.Events, Event{Name: p + ".json", Profile: profile, Words: words})
 	}
@@ -43,7 +43,7 @@ func request(n, event, from, to int, body string) trace.Request {
 }
 
 func good(n, event, from, to int) trace.Request {
-	return request(n, event, from, to, fmt.Sprintf(`{"hello":"%s-1001","n":%d}`, people[event], event*111+111))
+	return request(n, event, from, to, fmt.Sprintf(`{"hello":"%s-1001","n":%d}`, people[event], event*11111+11111))
 }
 
 func kinds(fs []finding.Finding) (list []string) {
@@ -60,13 +60,14 @@ func TestAnswers(t *testing.T) {
 		want     string // kind path other
 	}{
 		"all as alone":                {[]trace.Request{good(1, 0, 0, 10), good(2, 1, 5, 15)}, ""},
-		"another's name":              {[]trace.Request{request(1, 0, 0, 10, `{"hello":"bruno-1001","n":111}`), good(2, 1, 5, 15)}, "answer-crossed $.hello r2"},
-		"another's number":            {[]trace.Request{request(1, 0, 0, 10, `{"hello":"alice-1001","n":222}`), good(2, 1, 5, 15)}, "answer-crossed $.n r2"},
+		"another's name":              {[]trace.Request{request(1, 0, 0, 10, `{"hello":"bruno-1001","n":11111}`), good(2, 1, 5, 15)}, "answer-crossed $.hello r2"},
+		"another's number":            {[]trace.Request{request(1, 0, 0, 10, `{"hello":"alice-1001","n":22222}`), good(2, 1, 5, 15)}, "answer-crossed $.n r2"},
+		"a small number by chance":    {[]trace.Request{request(1, 0, 0, 10, `{"hello":"alice-1001","n":22}`), good(2, 1, 5, 15)}, "answer-changed $.n r2"},
 		"a number that nobody has":    {[]trace.Request{request(1, 0, 0, 10, `{"hello":"alice-1001","n":7}`), good(2, 1, 5, 15)}, "answer-changed $.n r2"},
-		"a name more":                 {[]trace.Request{request(1, 0, 0, 10, `{"hello":"alice-1001","n":111,"seen":["carla-1001"]}`), good(2, 2, 5, 15)}, "answer-crossed $.seen[0] r2"},
-		"one that came later":         {[]trace.Request{request(1, 0, 0, 10, `{"hello":"bruno-1001","n":111}`), good(2, 1, 20, 30)}, "answer-changed $.hello "},
-		"one that came before":        {[]trace.Request{good(1, 1, 0, 10), request(2, 0, 20, 30, `{"hello":"bruno-1001","n":111}`)}, "answer-crossed $.hello r1"},
-		"another's request id":        {[]trace.Request{request(1, 0, 0, 10, `{"hello":"for r2","n":111}`), good(2, 0, 5, 15)}, "answer-crossed $.hello r2"},
+		"a name more":                 {[]trace.Request{request(1, 0, 0, 10, `{"hello":"alice-1001","n":11111,"seen":["carla-1001"]}`), good(2, 2, 5, 15)}, "answer-crossed $.seen[0] r2"},
+		"one that came later":         {[]trace.Request{request(1, 0, 0, 10, `{"hello":"bruno-1001","n":11111}`), good(2, 1, 20, 30)}, "answer-changed $.hello "},
+		"one that came before":        {[]trace.Request{good(1, 1, 0, 10), request(2, 0, 20, 30, `{"hello":"bruno-1001","n":11111}`)}, "answer-crossed $.hello r1"},
+		"another's request id":        {[]trace.Request{request(1, 0, 0, 10, `{"hello":"for r2","n":11111}`), good(2, 0, 5, 15)}, "answer-crossed $.hello r2"},
 		"the same event says nothing": {[]trace.Request{request(1, 0, 0, 10, `{"hello":"alice-1001","n":5}`), good(2, 0, 5, 15)}, "answer-changed $.n r2"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -288,7 +289,8 @@ func TestLog(t *testing.T) {
 		`{"message":"hello"}`:                        "log-line no request id",
 		`{"message":"hello","requestId":"r9"}`:       "log-line no request id",
 		`hello r1`:                                   "log-line no JSON",
-		`  `:                                         "",
+		`2026/11/26 15:04:09 {"errorMessage":"no file","errorType":"PathError"}`: "", // aws-lambda-go's
+		`  `: "",
 	} {
 		tr := &trace.Trace{Begin: begin, Requests: []trace.Request{good(1, 0, 10, 20)}, Log: []trace.Line{{At: at(15), Text: text}}}
 		got := ""
@@ -298,6 +300,12 @@ func TestLog(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
+	}
+	crash := good(2, 0, 10, 20)
+	crash.Outcome = trace.Crashed
+	last := &trace.Trace{Begin: begin, Requests: []trace.Request{crash}, Log: []trace.Line{{At: at(15), Text: "fatal error: concurrent map writes"}}}
+	if got := newCase(finding.Native).Log(last); len(got) > 0 {
+		t.Errorf("last words of a process: %v", kinds(got))
 	}
 	init := &trace.Trace{Begin: begin, Requests: []trace.Request{good(1, 0, 10, 20)}, Log: []trace.Line{{At: at(5), Text: "starting"}}}
 	if got := newCase(finding.Native).Log(init); len(got) > 0 {

@@ -3,6 +3,7 @@ package judge
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lamina-dev/lamina/internal/check/finding"
@@ -11,7 +12,8 @@ import (
 
 // Log finds lines that nobody can tell which request they belong to.
 func (c Case) Log(t *trace.Trace) (list []finding.Finding) {
-	if len(t.Requests) == 0 {
+	crashed := slices.ContainsFunc(t.Requests, func(r trace.Request) bool { return r.Outcome == trace.Crashed })
+	if len(t.Requests) == 0 || crashed { // what a process says at its end has its own form
 		return nil
 	}
 	for _, line := range t.Log {
@@ -19,7 +21,7 @@ func (c Case) Log(t *trace.Trace) (list []finding.Finding) {
 			continue
 		}
 		problem := lineProblem(t, line.Text)
-		if problem == "" {
+		if problem == "" || c.Language == finding.Native && strings.Contains(line.Text, goError) {
 			continue
 		}
 		var involved []trace.Request
@@ -35,6 +37,9 @@ func (c Case) Log(t *trace.Trace) (list []finding.Finding) {
 	}
 	return list
 }
+
+// goError begins what aws-lambda-go itself logs of a handler's error.
+const goError = ` {"errorMessage":`
 
 // lineProblem says what a line lacks; "" for nothing.
 func lineProblem(t *trace.Trace, text string) string {
