@@ -17,6 +17,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/check/bed"
 	"github.com/lamina-dev/lamina/internal/check/finding"
 	"github.com/lamina-dev/lamina/internal/check/report"
+	"github.com/lamina-dev/lamina/internal/runtimes"
 )
 
 // corpus is where the functions are whose faults are known.
@@ -118,19 +119,35 @@ func TestCorpus(t *testing.T) {
 // built gives the folder of the function's package; what has to be compiled is, at each run.
 func (s specimen) built(t *testing.T) string {
 	t.Helper()
-	if !strings.HasPrefix(s.name, "go/") {
+	var cmd *exec.Cmd
+	dir := t.TempDir()
+	switch language, _, _ := strings.Cut(s.name, "/"); language {
+	case "go":
+		cmd = exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "bootstrap"), ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	case "java":
+		if _, err := exec.LookPath("javac"); err != nil {
+			t.Skip("no JDK to compile functions with")
+		}
+		if _, err := runtimes.Find(t.Context(), s.Runtime, nil); err != nil {
+			t.Skip(err)
+		}
+		core, err := filepath.Abs("../runtimes/java/core.jar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd = exec.Command("javac", "--release", "17", "-d", dir, "-cp", core, "Handler.java")
+	default:
 		return s.dir
 	}
-	dir := t.TempDir()
+	cmd.Dir = s.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", s.name, err, out)
+	}
 	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		if err := os.Chmod(d, 0o755); err != nil { // the function's user enters
 			t.Fatal(err)
 		}
-	}
-	cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "bootstrap"), ".")
-	cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", s.name, err, out)
 	}
 	return dir
 }
