@@ -33,6 +33,7 @@ type environment struct {
 	assigned bool          // guarded by agent.mu
 	touched  atomic.Bool   // had an invocation since it was last measured
 	ordinary onDemand
+	lines    *logSocket  // of the current attempt; nil without one
 	external *externals  // of the current attempt
 	overtime atomic.Bool // an ordinary function's invocation has timed out
 
@@ -127,6 +128,7 @@ func (e *environment) attempt(ctx, undrained context.Context, dir string, c cont
 		e.shutDown(f)
 		<-e.proc.Done()
 		e.external.ends.Wait()
+		e.lines.close()
 		e.api().Close()
 		<-served
 		os.RemoveAll(dir)
@@ -168,6 +170,12 @@ func (e *environment) launch(ctx context.Context, dir string, c content, in runt
 			e.a.log.Warn("runtime API ended", "environment", e.spec.ID, "err", err)
 		}
 	}()
+	lines, err := e.listenForLines(dir)
+	if err != nil {
+		e.api().Close()
+		<-ended
+		return nil, err
+	}
 	spec, err := e.sandboxSpec(dir, c, files, in, l.Addr().String())
 	if err == nil {
 		err = e.prepareExtensions(&spec, c.opt, l.Addr().String())
@@ -180,8 +188,10 @@ func (e *environment) launch(ctx context.Context, dir string, c content, in runt
 		e.api().Close()
 		l.Close()
 		<-ended
+		lines.close()
 		return nil, err
 	}
+	e.lines = lines
 	e.mu.Lock()
 	e.proc, e.status.PID = proc, proc.PID()
 	if e.runtime = proc; spec.Init {

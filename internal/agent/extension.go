@@ -77,7 +77,11 @@ func (e *environment) prepareExtensions(spec *sandbox.Spec, opt, api string) err
 	}
 	l := e.a.cfg.Sandbox.Layout(*spec)
 	e.external.dir = path.Join(l.Opt, "extensions")
-	e.external.env = runtimes.ExtensionEnvironment(e.function(api), runtimes.Layout(l))
+	f, extra := e.function(api), []string(nil)
+	if i := e.spec.Image; i != nil {
+		f.Image, extra = true, runtimes.ImageVariables(i.Env)
+	}
+	e.external.env = runtimes.ExtensionEnvironment(f, runtimes.Layout(l), extra)
 	e.external.runtime = sandbox.Command{Name: "runtime", Argv: spec.Argv, Env: spec.Env, WorkDir: spec.WorkDir, Log: spec.Log}
 	spec.Init, spec.Argv, spec.Env, spec.WorkDir = true, nil, nil, ""
 	e.api().ExpectExtensions(names)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/agent"
 	"github.com/lamina-dev/lamina/internal/sandbox/oci"
 	"github.com/lamina-dev/lamina/internal/wire"
@@ -288,4 +289,90 @@ func TestInvokeEventsOfOrdinaryFunctions(t *testing.T) {
 	}
 	s.waitLine(e.ID, "slow: event", `"shutdownReason":"timeout"`)
 	s.waitState(e.ID, wire.EnvironmentEnded)
+}
+
+// TestPoint25_HungInit: a real init that hangs ends after its real 130 s.
+func TestPoint25_HungInit(t *testing.T) {
+	if os.Getenv("LAMINA_TEST_SLOW") == "" {
+		t.Skip("slow: LAMINA_TEST_SLOW is not set")
+	}
+	s := newServer(t)
+	start(t, s, nil)
+	e := pythonSpec(t, s, 1, "import time\ntime.sleep(3600)")
+	e.InitTimeout = lamina.FunctionConfig{TimeoutSec: 3, Capacity: &lamina.FunctionCapacity{}}.InitTimeout()
+	begun := time.Now()
+	s.assign(e)
+	for time.Since(begun) < 4*time.Minute {
+		s.mu.Lock()
+		st := s.status(e.ID)
+		s.mu.Unlock()
+		if st.State == wire.EnvironmentEnded {
+			if took := time.Since(begun); took < 130*time.Second || took > 170*time.Second || st.ReasonCode != "FunctionError.InitTimeout" || st.ErrorType != "Sandbox.Timedout" {
+				t.Errorf("after %v: %+v", took, st)
+			}
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Error("still not ended")
+}
+
+const socketApp = `
+import os, socket
+def connect():
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(os.environ["_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"])
+    return s
+mine = connect()
+def handler(event, context):
+    token = event["token"]
+    if event.get("flood"):
+        many = [connect() for i in range(200)]
+        return {"token": token}
+    for i in range(5): # all of it stays below what an environment may write at once
+        line = f"{token} {i} " + "x" * 70_000 + " end\n"
+        mine.sendall(line.encode()[:1000])
+        mine.sendall(line.encode()[1000:])
+    print("stdout of", token, flush=True)
+    other = connect()
+    other.sendall(f"cut off {token}".encode())
+    other.close()
+    return {"token": token}
+`
+
+// TestPoint31_WorkerLogSocket: each worker's lines are whole, however long they
+// are and however many write, in every sandbox; more connections than are of use
+// are closed.
+func TestPoint31_WorkerLogSocket(t *testing.T) {
+	for _, kind := range []oci.Kind{"plain", oci.Runc, oci.Runsc} {
+		t.Run(string(kind), func(t *testing.T) {
+			s := newServer(t)
+			start(t, s, func(cfg *agent.Config) { inContainers(t, cfg, kind) })
+			e := pythonSpec(t, s, 4, socketApp)
+			s.assign(e)
+			s.waitState(e.ID, wire.EnvironmentReady)
+			overlap(t, s, e.ID, 4, func(token string) string { return `{"token": "` + token + `"}` })
+			for i := range 4 {
+				s.waitLine(e.ID, fmt.Sprintf("stdout of token-%d", i))
+				s.waitLine(e.ID, fmt.Sprintf("cut off token-%d", i))
+				for j := range 5 {
+					prefix := fmt.Sprintf("token-%d %d ", i, j)
+					if got := s.waitLine(e.ID, prefix); got != prefix+strings.Repeat("x", 70_000)+" end" {
+						t.Errorf("%s: %d bytes", prefix, len(got))
+					}
+				}
+			}
+			overlap(t, s, e.ID, 2, func(token string) string { return `{"flood": true, "token": "` + token + `"}` })
+			overlap(t, s, e.ID, 4, func(token string) string { return `{"token": "` + token + `"}` })
+			s.wait("a line of a connection after the flood", func() bool {
+				n := 0
+				for _, l := range s.lines[e.ID] {
+					if l == "cut off token-0" {
+						n++
+					}
+				}
+				return n == 2
+			})
+		})
+	}
 }

@@ -41,6 +41,9 @@ func (e *environment) sandboxSpec(dir string, c content, runtimeDir string, in r
 	}
 	l := runtimes.Layout(e.a.cfg.Sandbox.Layout(s))
 	f := e.function(api)
+	if s.SocketDir = e.socketDir(dir, s); s.SocketDir != "" {
+		f.LogSocket = path.Join(sandbox.SocketPath, logSocketName)
+	}
 	if i := e.spec.Image; i != nil {
 		f.Image = true
 		s.Argv, s.WorkDir, s.Env = i.Argv, i.WorkDir, runtimes.Environment(f, l, runtimes.ImageVariables(i.Env))

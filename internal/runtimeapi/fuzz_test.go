@@ -3,6 +3,7 @@ package runtimeapi
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -127,6 +128,47 @@ func FuzzStream(f *testing.F) {
 		good.respond("good", "x").expect(t, 202, accepted)
 		if r := <-c; r.err != nil || e.InFlight() != 0 {
 			t.Errorf("%+v, in flight %d", r, e.InFlight())
+		}
+	})
+}
+
+// FuzzHeaders: what a caller's headers hold reaches the runtime as one value each,
+// and no header that was not sent.
+func FuzzHeaders(f *testing.F) {
+	f.Add("Root=1-2;Sampled=1", `{"client":{}}`, "application/json", "tenant")
+	f.Add("a\r\nLambda-Runtime-Deadline-Ms: 1", "\n\n", "\r", "\x00")
+	f.Fuzz(func(t *testing.T, trace, client, content, tenant string) {
+		c := &call{inv: &Invocation{RequestID: "r", TraceID: trace, ClientContext: client, ContentType: content, TenantID: tenant, Body: []byte("body")}, nonce: "n", timeout: time.Second}
+		ours, theirs := net.Pipe()
+		go func() {
+			defer ours.Close()
+			_ = New(Config{FunctionARN: "arn"}).send(&conn{Conn: ours}, c) // the reader may give up
+		}()
+		defer theirs.Close()
+		resp, err := http.ReadResponse(bufio.NewReader(theirs), nil)
+		if err != nil {
+			return // a value that is none in HTTP; the reader says so
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if string(body) != "body" || len(resp.Header.Values("Lambda-Runtime-Deadline-Ms")) != 1 || resp.Header.Get("Lambda-Runtime-Invocation-Id") != "n" {
+			t.Errorf("%v %q", resp.Header, body)
+		}
+		for name := range resp.Header {
+			if !strings.HasPrefix(name, "Lambda-Runtime-") && name != "Content-Type" && name != "Content-Length" {
+				t.Errorf("a header of its own: %q", name)
+			}
+		}
+	})
+}
+
+// FuzzErrorType: the filter keeps AWS's shape whatever a runtime sends.
+func FuzzErrorType(f *testing.F) {
+	for _, s := range []string{"Runtime.Error", "Function.", "x\nFunction.A", "unhandled", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got := filterErrorType(s); got != s && got != "Runtime.Unknown" && got != "Function.Unknown" || got == s && !typePattern.MatchString(s) && s != "Runtime.Unknown" && s != "Function.Unknown" {
+			t.Errorf("%q gives %q", s, got)
 		}
 	})
 }

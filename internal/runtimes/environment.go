@@ -26,8 +26,9 @@ type Function struct {
 	ManagedInstances       bool   // lambda-managed-instances, else on-demand
 	XRayDaemon             string // host:port; "" means the variable's AWS default
 	Customer               map[string]string
-	Image                  bool // a container image: it has a handler, path and locale of its own
-	LayerBootstrap         bool // provided runtimes: the executable is a layer's (InLayer)
+	LogSocket              string // where workers of managed functions may send lines; "" means stdout only
+	Image                  bool   // a container image: it has a handler, path and locale of its own
+	LayerBootstrap         bool   // provided runtimes: the executable is a layer's (InLayer)
 }
 
 // defaultXRayDaemon is AWS's, where nothing listens here: the X-Ray SDKs send
@@ -54,9 +55,9 @@ func Environment(f Function, l Layout, extra []string) []string {
 }
 
 // ExtensionEnvironment gives the variables of an external extension: those that
-// are not for the runtime alone, and the customer's by the same rules.
-func ExtensionEnvironment(f Function, l Layout) []string {
-	list := environment(f, l, nil, []map[string]string{common(f, l)})
+// are not for the runtime alone, the customer's by the same rules, and extra.
+func ExtensionEnvironment(f Function, l Layout, extra []string) []string {
+	list := environment(f, l, extra, []map[string]string{common(f, l)})
 	hidden := runtimeOnly(f, l)
 	return slices.DeleteFunc(list, func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
@@ -111,6 +112,9 @@ func runtimeOnly(f Function, l Layout) map[string]string {
 		"AWS_XRAY_DAEMON_ADDRESS":    daemon,
 		"_AWS_XRAY_DAEMON_ADDRESS":   host,
 		"_AWS_XRAY_DAEMON_PORT":      port,
+	}
+	if f.LogSocket != "" {
+		set["_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"] = f.LogSocket
 	}
 	if f.Image {
 		set["AWS_EXECUTION_ENV"] = "AWS_Lambda_Image"

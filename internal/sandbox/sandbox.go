@@ -79,6 +79,9 @@ type Spec struct {
 	RuntimeDir string // bootstrap files, seen as Layout.Runtime; may be empty
 	LangDir    string // the interpreter's prefix, seen as Layout.Lang; may be empty
 	LayersDir  string // merged layers, seen as Layout.Opt; may be empty
+	// SocketDir holds Unix sockets of the caller's, seen in SocketPath where the
+	// function's files are its own (ServiceLayout), else not at all; may be empty.
+	SocketDir string
 
 	// Init makes the first process one of the sandbox's own, which does nothing but
 	// hold the environment together and bury the dead: Argv, Env and WorkDir are not
@@ -132,6 +135,9 @@ const (
 type Layout struct {
 	Task, Runtime, Lang, Opt, Tmp string
 }
+
+// SocketPath is where the function sees Spec.SocketDir.
+const SocketPath = "/var/rapid/log"
 
 // ServiceLayout is AWS's own.
 var ServiceLayout = Layout{Task: "/var/task", Runtime: "/var/runtime", Lang: "/var/lang", Opt: "/opt", Tmp: "/tmp"}

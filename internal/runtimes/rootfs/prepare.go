@@ -11,7 +11,7 @@ import (
 // What a sandbox mounts in every root: folders, and files; the last
 // is the init of environments that run several commands.
 var (
-	mountDirs  = []string{"proc", "dev", "tmp"}
+	mountDirs  = []string{"proc", "dev", "tmp", "var/rapid/log"}
 	mountFiles = []string{"etc/hosts", "etc/resolv.conf", "var/rapid/init"}
 )
 

@@ -228,7 +228,7 @@ func TestPrepare(t *testing.T) {
 	if err := tree.Prepare(RuntimeDirs...); err != nil {
 		t.Fatal(err)
 	}
-	want := "dev/ etc/ etc/hosts= etc/resolv.conf=theirs opt/ opt/x=1 proc/ tmp/ var/ var/rapid/ var/rapid/init= var/runtime/ var/task/"
+	want := "dev/ etc/ etc/hosts= etc/resolv.conf=theirs opt/ opt/x=1 proc/ tmp/ var/ var/rapid/ var/rapid/init= var/rapid/log/ var/runtime/ var/task/"
 	if got := strings.Join(listing(t, root), " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -116,7 +116,7 @@ func (d *Driver) mounts(spec sandbox.Spec) []specs.Mount {
 	list = append(list, d.rootMounts(spec)...)
 	l := sandbox.ServiceLayout
 	for _, f := range []struct{ src, dst string }{
-		{spec.TaskDir, l.Task}, {spec.RuntimeDir, l.Runtime}, {spec.LangDir, l.Lang}, {spec.LayersDir, l.Opt},
+		{spec.TaskDir, l.Task}, {spec.RuntimeDir, l.Runtime}, {spec.LangDir, l.Lang}, {spec.LayersDir, l.Opt}, {spec.SocketDir, sandbox.SocketPath},
 	} {
 		if f.src != "" {
 			list = append(list, d.bind(f.src, f.dst))

@@ -16,7 +16,7 @@ type command struct {
 func (c command) exec(args ...string) *exec.Cmd {
 	flags := []string{"--root", c.state}
 	if c.kind == Runsc {
-		flags = append(flags, "--platform=systrap", "--network=host", "--overlay2=none")
+		flags = append(flags, "--platform=systrap", "--network=host", "--overlay2=none", "--host-uds=open")
 		if c.unprivileged {
 			flags = append(flags, "--rootless", "--ignore-cgroups")
 		}

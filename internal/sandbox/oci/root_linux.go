@@ -17,7 +17,7 @@ type skeleton struct {
 }
 
 // mountPoints are the folders that every environment has.
-var mountPoints = []string{"proc", "dev", "etc", "tmp", "opt", "var/task", "var/runtime", "var/lang", "var/rapid"}
+var mountPoints = []string{"proc", "dev", "etc", "tmp", "opt", "var/task", "var/runtime", "var/lang", "var/rapid/log"}
 
 // initPath is where an environment that runs several commands sees this binary,
 // below its root; AWS has its own init there.

@@ -33,6 +33,7 @@ type order struct {
 // stageSpec is the part of sandbox.Spec that the stage needs.
 type stageSpec struct {
 	RootDir, Hosts                          string // Hosts is the file that becomes /etc/hosts in RootDir
+	SocketDir                               string
 	TaskDir, RuntimeDir, LangDir, LayersDir string
 	Argv, Env                               []string
 	WorkDir                                 string
@@ -79,7 +80,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 		SetUser:    d.host.dropUser && !d.host.userNS,
 		Root:       root,
 		Spec: stageSpec{
-			RootDir: spec.RootDir, Hosts: hosts, TaskDir: spec.TaskDir, RuntimeDir: spec.RuntimeDir, LangDir: spec.LangDir, LayersDir: spec.LayersDir,
+			RootDir: spec.RootDir, Hosts: hosts, TaskDir: spec.TaskDir, RuntimeDir: spec.RuntimeDir, LangDir: spec.LangDir, LayersDir: spec.LayersDir, SocketDir: spec.SocketDir,
 			Argv: spec.Argv, Env: spec.Env, WorkDir: spec.WorkDir, UID: spec.UID, GID: spec.GID,
 			NoFile: spec.Limits.NoFile, TmpBytes: spec.Limits.TmpBytes, Resolver: d.networks.Resolver(), Init: spec.Init,
 		},

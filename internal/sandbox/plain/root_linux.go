@@ -165,6 +165,7 @@ func (b *builder) folders() error {
 		{b.spec.RuntimeDir, "var/runtime"},
 		{b.spec.LangDir, "var/lang"},
 		{b.spec.LayersDir, "opt"},
+		{b.spec.SocketDir, "var/rapid/log"},
 	} {
 		if f.src == "" && b.spec.RootDir != "" {
 			continue // as the root has it

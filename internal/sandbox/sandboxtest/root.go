@@ -16,7 +16,7 @@ import (
 func rootDir(t *testing.T) string {
 	t.Helper()
 	root := openDir(t)
-	for _, dir := range []string{"proc", "dev", "tmp", "opt", "etc", "usr/bin", "srv/app", "var/task", "var/runtime", "var/rapid"} {
+	for _, dir := range []string{"proc", "dev", "tmp", "opt", "etc", "usr/bin", "srv/app", "var/task", "var/runtime", "var/rapid/log"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
