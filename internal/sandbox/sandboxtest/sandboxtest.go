@@ -556,8 +556,11 @@ func mounts(t *testing.T) []byte {
 
 func (s *suite) many(t *testing.T) {
 	var wg sync.WaitGroup
+	var specs []sandbox.Spec // all of them first: a probe that is just being written can't be run while anything forks
 	for range 12 {
-		spec := s.spec(t, "exit", "7")
+		specs = append(specs, s.spec(t, "exit", "7"))
+	}
+	for _, spec := range specs {
 		wg.Go(func() {
 			p, err := s.sb.Start(t.Context(), spec)
 			if err != nil {
