@@ -542,6 +542,31 @@ def handler(event, context):
 	f.Want(`{}`, `[true, "127.0.0.1", "hi\n"]`)
 }
 
+// A dear init is told, with what all workers will need; a cheap one is nobody's concern.
+func TestForecastOfWorkers(t *testing.T) {
+	code := func(mib int) string {
+		return fmt.Sprintf("kept = bytearray(b'x' * (%d << 20))\ndef handler(event, context): return len(kept)\n", mib)
+	}
+	run(t, code(1), options{Slots: 4}).WaitReady().WaitIdle(4).WantNoLog("workers")
+	f := run(t, code(150), options{Slots: 4}).WaitReady().WaitIdle(4)
+	if f.Process.PID() <= 0 {
+		t.Skip("no sandbox of our own here")
+	}
+	var own, all, limit int
+	line := f.WaitLog(`"level": "INFO"`, "The init of one of 4 workers took ")
+	if _, err := fmt.Sscanf(line[strings.Index(line, "CPU time and"):], "CPU time and %d MiB of memory of its own;", &own); err != nil {
+		t.Errorf("%v: %s", err, line)
+	}
+	rest := line[strings.Index(line, "all 4 will take"):]
+	if _, err := fmt.Sscanf(rest[strings.Index(rest, " s and "):], " s and %d MiB of the function's %d MiB", &all, &limit); err != nil {
+		t.Errorf("%v: %s", err, line)
+	}
+	if own < 150 || own > 200 || all < 4*own || all > 4*own+100 || limit != 2048 {
+		t.Errorf("%s", line)
+	}
+	run(t, code(150), options{Slots: 4, MemoryMB: 512}).WaitReady().WaitLog(`"level": "WARN"`, "That is more than there is")
+}
+
 func TestSigtermEndsAll(t *testing.T) {
 	for _, slots := range []int{0, 4} {
 		f := run(t, "def handler(e, c): pass", options{Slots: slots}).WaitReady()

@@ -61,6 +61,9 @@ class ClientContext(Record):
 class CognitoIdentity(Record):
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
+    def __init__(self, identity_id=None, pool_id=None):
+        self.cognito_identity_id, self.cognito_identity_pool_id = identity_id, pool_id
+
 
 # What is the same in all contexts of an environment.
 ENVIRONMENT = {name: os.environ.get(variable) for name, variable in (
@@ -76,13 +79,16 @@ class LambdaContext:
     """What a handler gets as its second argument."""
 
     def __init__(self, headers):
+        get = headers.get
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
         self.__dict__.update(ENVIRONMENT)
-        self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
-        self.client_context = client_context(headers.get("lambda-runtime-client-context"))
-        self.identity = identity(headers.get("lambda-runtime-cognito-identity"))
-        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id") or None
-        self._deadline = int(headers.get("lambda-runtime-deadline-ms", 0))
+        self.invoked_function_arn = get("lambda-runtime-invoked-function-arn")
+        text = get("lambda-runtime-client-context")
+        self.client_context = client_context(text) if text else None
+        text = get("lambda-runtime-cognito-identity")
+        self.identity = identity(text) if text else CognitoIdentity()
+        self.tenant_id = get("lambda-runtime-aws-tenant-id") or None
+        self._deadline = int(get("lambda-runtime-deadline-ms", 0))
 
     def get_remaining_time_in_millis(self):
         return max(self._deadline - int(time.time() * 1000), 0)
@@ -106,15 +112,10 @@ def client_context(text):
 
 def identity(text):
     values = parse_context(text, "Cognito Identity") or {}
-    return CognitoIdentity({
-        "cognito_identity_id": values.get("cognitoIdentityId"),
-        "cognito_identity_pool_id": values.get("cognitoIdentityPoolId"),
-    })
+    return CognitoIdentity(values.get("cognitoIdentityId"), values.get("cognitoIdentityPoolId"))
 
 
 def parse_context(text, what):
-    if not text:
-        return None
     try:
         # Headers are Latin-1 on the wire; the JSON inside is UTF-8.
         return json.loads(text.encode("latin-1"))
@@ -122,9 +123,19 @@ def parse_context(text, what):
         raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse {what} JSON: {e}") from None
 
 
+scan = json.JSONDecoder().scan_once
+
+
 def decode_event(content_type, body):
     if content_type != "application/json":
         return body
+    try:
+        text = body.decode()
+        event, end = scan(text, 0)
+        if end == len(text):  # no white space around it: most events
+            return event
+    except (StopIteration, ValueError):
+        pass  # as json.loads says it
     try:
         return json.loads(body)
     except ValueError as e:
@@ -135,8 +146,18 @@ class Encoder:
     """Makes JSON of results; decimals come out digit by digit, which the json module can't do."""
 
     def __init__(self):
-        self.encode = json.JSONEncoder(ensure_ascii=ENSURE_ASCII, default=self.default).encode
         self.mark, self.decimals = "", []
+        self.set_up()
+
+    def set_up(self):
+        """Makes once what the json module makes for each value; where that is not as known, its way."""
+        of_text = json.encoder.encode_basestring_ascii if ENSURE_ASCII else json.encoder.encode_basestring
+        try:
+            parts = json.encoder.c_make_encoder({}, self.default, of_text, None, ": ", ", ", False, False, True)
+            self.encode = lambda value: "".join(parts(value, 0))
+            self.encode([])
+        except (TypeError, AttributeError):
+            self.encode = json.JSONEncoder(ensure_ascii=ENSURE_ASCII, default=self.default).encode
 
     def default(self, value):
         if type(value).__name__ != "Decimal" or not hasattr(value, "is_nan"):
@@ -159,6 +180,7 @@ class Encoder:
                 text = "".join(p + d for p, d in zip(parts, [*self.decimals, ""]))
             return text.encode("utf-8"), "application/json"
         except (TypeError, ValueError, RecursionError) as e:
+            self.set_up()  # the encoder remembers what it was in the middle of
             raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from None
         finally:
             if self.decimals:

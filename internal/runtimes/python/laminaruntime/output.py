@@ -164,9 +164,8 @@ class Stream(io.RawIOBase):
 
     def finish(self):
         """Ends a line that was left open."""
-        if self.cutter.pending:
-            with self.mutex:
-                self.put(self.cutter.rest())
+        with self.mutex:
+            self.put(self.cutter.rest())
 
     def put(self, lines):
         if lines:
@@ -199,7 +198,8 @@ class Output:
 
     def finish(self):
         for stream in self.streams:
-            stream.finish()
+            if stream.cutter.pending:
+                stream.finish()
 
 
 class RawWriter:

@@ -7,6 +7,7 @@ import select
 import signal
 import time
 
+from . import forecast
 from .api import Disconnected
 from .errors import encode_error
 from .logs import log_error
@@ -178,6 +179,8 @@ class Watcher:
         states = [s.state() for s in self.slots if s.pid]
         if self.open_by is None and IMPORTED in states:
             self.open_by, self.ever_ready = time.monotonic() + PATIENCE, True
+            first = next(s for s in self.slots if s.state() == IMPORTED)
+            forecast.tell(self.output, first.pid, len(self.slots))
         everyone = self.ever_ready and STARTING not in states and all(s.started for s in self.slots)
         if everyone or self.open_by is not None and time.monotonic() >= self.open_by:
             os.close(self.gate_write)

@@ -8,9 +8,6 @@ from .function import LambdaContext, decode_event, encode_result, load_handler
 from .logs import log_error
 from .output import Current
 
-POLL = "invocation/next"
-
-
 class NoSlot:
     """For the one worker that nobody watches."""
 
@@ -42,7 +39,7 @@ class Worker:
             self.client.connect()
             self.slot.imported()
             self.slot.await_others()
-            self.client.send(self.client.get(POLL))
+            self.client.send(self.client.poll)
             while True:
                 self.one(handler)
         except (Disconnected, ConnectionError):
@@ -60,8 +57,8 @@ class Worker:
         self.set_trace(headers.get("lambda-runtime-trace-id"))
         answer = self.answer(handler, request_id, headers, body)
         self.finish_output()
-        client.send(answer, client.get(POLL))
-        status, _, text = client.read()
+        client.send(answer + client.poll)
+        status, text = client.read_status()
         self.slot.end()
         if status >= 300:
             log_error(self.output, {
@@ -70,18 +67,19 @@ class Worker:
             })
         if not client.sock:
             # The answer was refused with its body half read: the poll sent along is lost.
-            client.send(client.get(POLL))
+            client.send(client.poll)
 
     @staticmethod
     def set_trace(trace_id):
         if trace_id:
             os.environ["_X_AMZN_TRACE_ID"] = trace_id
-        else:
-            os.environ.pop("_X_AMZN_TRACE_ID", None)
+        elif "_X_AMZN_TRACE_ID" in os.environ:
+            del os.environ["_X_AMZN_TRACE_ID"]
 
     def answer(self, handler, request_id, headers, body):
         post = self.client.post
-        echo = {"Lambda-Runtime-Invocation-Id": headers.get("lambda-runtime-invocation-id")}
+        invocation_id = headers.get("lambda-runtime-invocation-id")
+        echo = invocation_id and {"Lambda-Runtime-Invocation-Id": invocation_id}
         path = f"invocation/{request_id}/"
         try:
             context = LambdaContext(headers)
