@@ -63,7 +63,7 @@ func (c runtimesListCmd) Run(ctx context.Context) error {
 		if r.Served {
 			here, by = "yes", whence(r.Interpreter)
 		} else if m, ok := errors.AsType[*runtimes.MissingError](r.Problem); ok {
-			by = m.Reason
+			by, _, _ = strings.Cut(m.Reason, ": tried ") // doctor tells what
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Runtime, yesNo(apilambda.ManagedRuntime(r.Runtime)), here, by, sources(r.Runtime))
 	}

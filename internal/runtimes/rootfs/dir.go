@@ -58,24 +58,30 @@ func (d *Dir) Use(ctx context.Context, digest string, fill func(ctx context.Cont
 			return "", nil, fmt.Errorf("use a root file system: %w", err)
 		}
 		l.release()
-		if err := d.make(ctx, digest, fill); err != nil {
+		if err := d.make(ctx, digest, fill, nil); err != nil {
 			return "", nil, err
 		}
 	}
 }
 
-// make fills the folder of a root under its lock, if nobody else has meanwhile.
-func (d *Dir) make(ctx context.Context, digest string, fill func(ctx context.Context, dir string) error) error {
+// make fills the folder of a root under its lock, if nobody else has meanwhile,
+// and calls record, if there is one, before anybody may remove it again.
+func (d *Dir) make(ctx context.Context, digest string, fill func(ctx context.Context, dir string) error, record func() error) error {
 	l, err := d.lock(ctx, digest, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
 	defer l.release()
 	root := filepath.Join(d.path, digest)
-	if _, err := os.Stat(root); err == nil {
+	if _, err := os.Stat(root); err != nil {
+		if err := d.place(root, func(part string) error { return fill(ctx, part) }); err != nil {
+			return err
+		}
+	}
+	if record == nil {
 		return nil
 	}
-	return d.place(root, func(part string) error { return fill(ctx, part) })
+	return record()
 }
 
 // place lets fill make a folder beside, then puts it under its name.
@@ -103,8 +109,9 @@ func (d *Dir) place(root string, fill func(part string) error) error {
 	return nil
 }
 
-// Make fills a root whose digest is known only afterwards: fill tells it.
-func (d *Dir) Make(ctx context.Context, fill func(ctx context.Context, dir string) (digest string, err error)) (digest string, err error) {
+// Make fills a root whose digest is known only afterwards: fill tells it. record
+// then notes what refers to it, before anybody may collect it.
+func (d *Dir) Make(ctx context.Context, fill func(ctx context.Context, dir string) (digest string, err error), record func() error) (digest string, err error) {
 	temp, err := os.MkdirTemp(d.path, newPrefix)
 	if err != nil {
 		return "", fmt.Errorf("make the folder of a root file system: %w", err)
@@ -118,7 +125,7 @@ func (d *Dir) Make(ctx context.Context, fill func(ctx context.Context, dir strin
 			return err
 		}
 		return os.Rename(temp, part)
-	})
+	}, record)
 }
 
 // Collect removes the roots that nobody uses and that keep does not want, and

@@ -115,11 +115,22 @@ func TestCollect(t *testing.T) {
 
 func TestMake(t *testing.T) {
 	d := openDir(t)
+	recorded := 0
+	record := func() error {
+		recorded++
+		if removed, err := (&Dir{d.path}).Collect(func(string) bool { return false }); err != nil || len(removed) > 0 {
+			t.Errorf("collected before anything could refer to it: %q %v", removed, err)
+		}
+		return nil
+	}
 	for range 2 { // the second one finds it there
-		digest, err := d.Make(t.Context(), func(ctx context.Context, dir string) (string, error) { return one, filled(ctx, dir) })
+		digest, err := d.Make(t.Context(), func(ctx context.Context, dir string) (string, error) { return one, filled(ctx, dir) }, record)
 		if err != nil || digest != one {
 			t.Fatalf("%q %v", digest, err)
 		}
+	}
+	if recorded != 2 {
+		t.Errorf("recorded %d times", recorded)
 	}
 	root, release, err := d.Use(t.Context(), one, nil)
 	if err != nil {

@@ -93,11 +93,8 @@ func (i *Installer) root(ctx context.Context, runtime string, fill func(ctx cont
 			}
 		}
 		return r.Digest, nil
-	})
+	}, func() error { return i.Store.put(r) })
 	if err != nil {
-		return err
-	}
-	if err := i.Store.put(r); err != nil {
 		return err
 	}
 	i.Say("%s: %s %s, %d MiB, sha256:%s", runtime, cmp.Or(r.Program, "no interpreter"), r.Version, r.Bytes>>20, r.Digest)
