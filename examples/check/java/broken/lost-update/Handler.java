@@ -4,7 +4,7 @@ import com.amazonaws.services.lambda.runtime.Context;
 import com.amazonaws.services.lambda.runtime.RequestHandler;
 import java.util.Map;
 
-/** Reserves seats of a hall for as long as the request takes. */
+/** Reserves seats of a hall for as long as the request takes, and says whether the count is then as before. */
 public class Handler implements RequestHandler<Map<String, Object>, Map<String, Object>> {
     private static int free = 500;
 
@@ -15,10 +15,9 @@ public class Handler implements RequestHandler<Map<String, Object>, Map<String, 
             Thread.sleep(8); // asks the hall's own system
             // Wrong: written from a value read before, without a lock; changes of overlapping requests get lost.
             free = now - seats;
-            int left = free;
             Thread.sleep(2);
             free += seats;
-            return Map.of("guest", event.get("guest"), "left", left);
+            return Map.of("guest", event.get("guest"), "balanced", free == now);
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }
