@@ -14,7 +14,7 @@ import (
 // sandboxFlags say in what environments run.
 type sandboxFlags struct {
 	Sandbox string `help:"What environments run in: ${enum}. auto is runc where it is installed and permitted, else plain." enum:"auto,plain,runc,runsc" default:"auto"`
-	Network string `help:"Network of environments: ${enum}. auto is vpc as root where it can work, else host; none is loopback and the Runtime API alone." enum:"auto,vpc,host,none" default:"host"`
+	Network string `help:"Network of environments: ${enum}. auto is vpc as root where it can work, else host; none is loopback and the Runtime API alone." enum:"auto,vpc,host,none" default:"auto"`
 }
 
 // choice is a sandbox and a network that this host permits, and why not better ones.

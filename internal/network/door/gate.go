@@ -34,8 +34,8 @@ type Gate struct {
 	Reaches func(i lamina.Instance, service string, at netip.Addr) network.Answer
 	Log     *slog.Logger
 
-	once sync.Once
-	open chan struct{}
+	made, opened sync.Once
+	open         chan struct{}
 
 	mu   sync.Mutex
 	told map[refusal]bool
@@ -43,10 +43,10 @@ type Gate struct {
 }
 
 // Open lets go of what hangs, for good.
-func (g *Gate) Open() { close(g.ends()) }
+func (g *Gate) Open() { g.opened.Do(func() { close(g.ends()) }) }
 
 func (g *Gate) ends() chan struct{} {
-	g.once.Do(func() { g.open = make(chan struct{}) })
+	g.made.Do(func() { g.open = make(chan struct{}) })
 	return g.open
 }
 

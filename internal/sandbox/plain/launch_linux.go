@@ -70,11 +70,18 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 	if err != nil {
 		return nil, err
 	}
+	network := d.networks.Of(spec.ID)
+	if network == nil && d.networks != nil { // nobody listens for it
+		if network, err = netns.New(); err != nil {
+			return nil, err
+		}
+		defer network.Close() // the process keeps it
+	}
 	group, err := d.host.cgroups.Create(spec.Cgroup, spec.Limits)
 	if err != nil {
 		return nil, err
 	}
-	p, out, err := startStage(ctx, d.host, d.networks.Of(spec.ID), group, spec.Log, order{
+	p, out, err := startStage(ctx, d.host, network, group, spec.Log, order{
 		Namespaces: d.host.namespaces,
 		NoProc:     d.host.noProc,
 		SetUser:    d.host.dropUser && !d.host.userNS,

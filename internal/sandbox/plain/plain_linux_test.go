@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/sandboxtest"
 )
 
@@ -52,6 +53,17 @@ func TestConformance(t *testing.T) {
 		})
 	}
 	sandboxtest.Run(t, newDriver(t), group)
+}
+
+// With networks of their own environments reach nothing but their Runtime API.
+func TestOwnNetworks(t *testing.T) {
+	n := sandbox.Loopback()
+	l, err := n.Listen(t.Context(), "probe")
+	if err != nil {
+		t.Skipf("no network namespaces here: %v", err)
+	}
+	l.Close()
+	sandboxtest.Run(t, newDriver(t).In(n), "")
 }
 
 // What remains where the kernel refuses namespaces.
