@@ -95,10 +95,13 @@ func (c choice) String() string {
 }
 
 func (c choice) describeNetwork() string {
-	if c.hostBecause == "" {
-		return string(c.network)
+	switch {
+	case c.hostBecause != "":
+		return string(c.network) + ": " + c.hostBecause
+	case c.network == oci.NetworkVPC:
+		return "vpc: functions reach what their VPC lets out (--network host: all that this machine does)"
 	}
-	return string(c.network) + ": " + c.hostBecause
+	return string(c.network)
 }
 
 // reportSandboxes tells for doctor what each sandbox isolates here.

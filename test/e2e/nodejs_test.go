@@ -59,7 +59,7 @@ func TestNode(t *testing.T) {
 	for runtime, major := range map[types.Runtime]string{types.RuntimeNodejs22x: "22", types.RuntimeNodejs24x: "24"} {
 		t.Run(string(runtime), func(t *testing.T) {
 			needNode(t, major)
-			p := makePlace(t, up(t))
+			p := makePlace(t, up(t, "--network", "host"))
 			p.publish(t, p.nodeFunction(t, runtime, "crowd", nodeHandler))
 			allSlotsAtOnce(t, p)
 			requestsInLogs(t, p)

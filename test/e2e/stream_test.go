@@ -152,7 +152,7 @@ func (s *streaming) failed(code, text string) {
 }
 
 func TestResponseStream(t *testing.T) {
-	s := up(t)
+	s := up(t, "--network", "host")
 	p := makePlace(t, s)
 	p.streamer(t, "flow", 16)
 	t.Run("a chunk arrives while the handler waits", func(t *testing.T) { chunksArriveEarly(t, p) })
