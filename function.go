@@ -315,3 +315,13 @@ const (
 	TextBadRole   = "The function's execution role doesn't have permission to perform this operation."
 	TextInternal  = "Internal error occurred during publishing"
 )
+
+// How texts of ours begin (chosen): AWS has one reason code for what they tell apart.
+const (
+	TextNoType      = "No allowed instance type holds an environment"
+	TextAgentEnded  = "its agent ended before it joined"
+	TextAgentSilent = "its agent did not join within"
+	TextAgentsEnd   = "instances in a row ended right after their launch"
+	TextHostFull    = "This host "
+	TextNoPackage   = "The code package can't be had"
+)

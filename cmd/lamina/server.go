@@ -168,7 +168,7 @@ func (s *server) build() error {
 	settings := s.cfg.settings
 	settings.Door, settings.Front = s.doorSocket.Addr().String(), s.cfg.front
 	s.fleet = fleet.New(fleet.Config{
-		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
+		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
 		Network: s.paths.Network, NetworkChanged: s.paths.Changed(),
 		Driver: s.outages, Settings: settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
 		Logs: logSink{s.ingester}, Delivers: paths.NewDelivery(s.paths, s.writers.refusal, s.cfg.log).Delivers, MayLog: s.writers.may, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,

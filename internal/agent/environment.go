@@ -500,5 +500,5 @@ func codeFault(err error) *fault {
 	if e, ok := errors.AsType[*lamina.Error](err); ok {
 		return &fault{code: lamina.ReasonInvalidZip, errorType: "Sandbox.Failure", text: e.Message}
 	}
-	return &fault{code: lamina.ReasonInternal, errorType: "Sandbox.Failure", text: err.Error()}
+	return &fault{code: lamina.ReasonInternal, errorType: "Sandbox.Failure", text: lamina.TextNoPackage + ": " + err.Error()}
 }

@@ -15,7 +15,7 @@ func (c *Controller) strikeOff(r *round, g *group) {
 		if r.members[id].Ending {
 			continue
 		}
-		for _, spec := range r.assignment(id) {
+		for _, spec := range r.assigned(id) {
 			if !spec.Draining {
 				continue
 			}
@@ -38,7 +38,7 @@ func (c *Controller) strikeOff(r *round, g *group) {
 func (c *Controller) forgetDrained(r *round) {
 	here := map[string]bool{}
 	for id := range r.members {
-		for _, spec := range r.assignment(id) {
+		for _, spec := range r.assigned(id) {
 			here[spec.ID] = true
 		}
 	}

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lamina-dev/lamina"
@@ -20,6 +21,7 @@ type Picture struct {
 	Signals   scaler.Signals
 	Decision  scaler.Decision
 	Starting  int // environments that are coming up
+	Silent    int // environments on instances whose agents say nothing
 	Draining  int // environments on their way out
 	Missing   int // environments it should have and does not
 	Replacing int // environments that serve until others have taken their place, for their age or their instance's
@@ -50,6 +52,8 @@ func (c *Controller) picture(g *group, s *situation, o *outcome) {
 		switch {
 		case e.spec.Draining || o.drain[e.spec.ID]:
 			p.Draining++
+		case e.silent:
+			p.Silent++
 		case !e.ready():
 			p.Starting++
 		case e.retiring || o.aged[e.spec.ID]:
@@ -86,6 +90,10 @@ func Explain(p Picture) []lamina.Finding {
 		f.Text = "The newest publish failed and the one before it serves: " + f.Text
 		found = append(found, f)
 	}
+	if p.Silent > 0 {
+		found = append(found, finding("silent", fmt.Sprintf("%d environments get no calls, since the agents of their instances say nothing: they are stopped or stuck. Nothing is started in their place.", p.Silent),
+			"Let the process go on (kill -CONT) or end it (kill -9): it is replaced then."))
+	}
 	if f, ok := missingFinding(p); ok {
 		found = append(found, f)
 	}
@@ -118,6 +126,16 @@ var remedies = map[string]struct{ code, remedy string }{
 	lamina.ReasonInitResources:     {"out-of-memory", "Give the function more memory, then publish again."},
 	lamina.ReasonInvalidZip:        {"bad-package", "Upload the package again; it can't be unpacked."},
 	lamina.ReasonInvalidGroup:      {"group-gone", "Make a capacity provider with security groups that exist and move the function to it."},
+}
+
+// told are causes that share one of AWS's codes with others, known by their text.
+var told = []struct{ reason, text, code, remedy string }{
+	{lamina.ReasonInsufficient, lamina.TextNoType, "no-type", "Allow a larger instance type in a new capacity provider, or lower the function's memory; then publish again."},
+	{lamina.ReasonInsufficient, lamina.TextHostFull, "machine-full", "End what is no longer needed on this machine, then publish again."},
+	{lamina.ReasonInsufficient, lamina.TextAgentSilent, "launch-stuck", "See the instance's log under instances/ in the data folder and how busy this machine is, then publish again."},
+	{lamina.ReasonInsufficient, lamina.TextAgentEnded, "launch-failed", "See the instance's log under instances/ in the data folder, then publish again."},
+	{lamina.ReasonInsufficient, lamina.TextAgentsEnd, "launch-failed", "See the instances' logs under instances/ in the data folder, then publish again."},
+	{lamina.ReasonInternal, lamina.TextNoPackage, "code-missing", "Upload the code again: aws lambda update-function-code, then publish again."},
 }
 
 // LogsLost says why log lines are lost: on the way from instances that have these
@@ -153,6 +171,11 @@ func finding(code, text, remedy string) lamina.Finding {
 }
 
 func failedFinding(code, reason string) lamina.Finding {
+	for _, t := range told {
+		if t.reason == code && strings.Contains(reason, t.text) {
+			return finding(t.code, reason, t.remedy)
+		}
+	}
 	known, ok := remedies[code]
 	if !ok {
 		return finding("failed", reason, "Look into the server's log, then publish again.")
@@ -202,9 +225,9 @@ func scalingFinding(p Picture) (lamina.Finding, bool) {
 		return finding("not-heard-of", "Nothing is ended while an instance of the version is not heard of.", ""), true
 	case scaler.Holding:
 		return finding("holding", fmt.Sprintf("The load has fallen (%s); environments go one by one once it has been low for %s.", use, scaler.Hold), ""), true
-	case scaler.CPU, scaler.Concurrency, scaler.Saturated:
+	case scaler.CPU, scaler.Concurrency, scaler.Saturated, scaler.Settling:
 		if want > p.Bounds.Min && p.Missing == 0 && p.Starting == 0 {
-			return finding("scaled-out", fmt.Sprintf("%d environments for the load (%s), because of %s.", want, use, p.Decision.Cause), ""), true
+			return finding("scaled-out", fmt.Sprintf("%d environments for the load (%s); its minimum is %d.", want, use, p.Bounds.Min), ""), true
 		}
 	}
 	return lamina.Finding{}, false

@@ -72,7 +72,7 @@ func (c *Controller) mayComeFree(r *round, g *group, v lamina.Version, refusal *
 	}
 	ending := slices.ContainsFunc(g.instances, func(id string) bool {
 		stays := func(s wire.EnvironmentSpec) bool { return !s.Draining }
-		return r.members[id].Ending || !slices.ContainsFunc(r.assignment(id), stays)
+		return r.members[id].Ending || !slices.ContainsFunc(r.assigned(id), stays)
 	})
 	return ending && c.cfg.Clock().Sub(v.LastModified) < endingPatience
 }

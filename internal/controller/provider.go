@@ -307,7 +307,7 @@ func (c *Controller) endEmpty(r *round, g *group) {
 	now := c.cfg.Clock()
 	maps.DeleteFunc(c.emptyFrom, func(id string, _ time.Time) bool { _, here := r.members[id]; return !here })
 	for _, id := range g.instances {
-		if r.members[id].Ending || len(r.assignment(id)) > 0 {
+		if r.members[id].Ending || len(r.assigned(id)) > 0 {
 			delete(c.emptyFrom, id)
 			continue
 		}

@@ -157,7 +157,16 @@ func (c *Controller) providerOf(scope lamina.Scope, config lamina.FunctionConfig
 	return lamina.CapacityProvider{Scope: scope, Name: name, Deleting: true}
 }
 
-// assignment is the list an instance should run, ready to be changed.
+// assigned is the list an instance should run, to look at: a large fleet's are not
+// copied for that.
+func (r *round) assigned(instance string) []wire.EnvironmentSpec {
+	if specs, ok := r.next[instance]; ok {
+		return specs
+	}
+	return r.members[instance].Assigned
+}
+
+// assignment is the same, ready to be changed.
 func (r *round) assignment(instance string) []wire.EnvironmentSpec {
 	if specs, ok := r.next[instance]; ok {
 		return specs

@@ -16,6 +16,14 @@ import (
 // scenario runs a test in virtual time, on a region with one provider "p0" of so
 // many vCPUs and a subnet in each of the zones.
 func scenario(t *testing.T, vcpus int32, test func(w *region)) {
+	unquiet(t, vcpus, func(w *region) {
+		test(w)
+		w.check.quiet(w)
+	})
+}
+
+// unquiet is a scenario that ends in the middle of something.
+func unquiet(t *testing.T, vcpus int32, test func(w *region)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newRegion(t, 1, "mem", "")
 		defer w.close()
@@ -29,16 +37,20 @@ func scenario(t *testing.T, vcpus int32, test func(w *region)) {
 			return tx.Do(w.lambda.Providers.Put(p.Key(), p))
 		})
 		test(w)
-		w.check.quiet(w)
 	})
 }
 
 // publishes makes a version of function f with environments of so much memory.
 func (w *region) publishes(memory int32) lamina.Version {
+	return w.publishesA("good", memory)
+}
+
+// publishesA is the same with a handler that does as it is called.
+func (w *region) publishesA(handler string, memory int32) lamina.Version {
 	v := lamina.Version{
 		Scope: scope, Function: "f", Qualifier: lamina.LatestPublished, Incarnation: newEnvironmentID(), Generation: 1, LastModified: time.Now(),
 		Config: lamina.FunctionConfig{
-			Handler: "good", MemoryMB: memory, TimeoutSec: 3, Architecture: "x86_64",
+			Handler: handler, MemoryMB: memory, TimeoutSec: 3, Architecture: "x86_64",
 			Capacity: &lamina.FunctionCapacity{ProviderARN: lamina.CapacityProviderARN(scope, "p0"), MaxConcurrency: 4, GiBPerVCPU: 2},
 		},
 	}

@@ -93,13 +93,16 @@ type region struct {
 	envAge    time.Duration
 	aging     bool // either may be of a start since the last calm
 
-	mu      sync.Mutex
-	faults  *rand.Rand                  // of what happens on the way
-	launch  map[string]drivermem.Launch // what becomes of launches, by zone
-	refuse  string                      // an instance type that is not to be had
-	stuck   int                         // percentage of environments that ignore that they shall drain
-	badRole atomic.Bool
-	said    []string // the sequence, for who reads a failure
+	mu        sync.Mutex
+	faults    *rand.Rand                  // of what happens on the way
+	launch    map[string]drivermem.Launch // what becomes of launches, by zone
+	refuse    string                      // an instance type that is not to be had
+	offers    []scheduler.Offer           // what may be launched
+	init      drivermem.Init              // of handlers called "broken"
+	initAfter time.Duration               // more that environments take to be ready
+	stuck     int                         // percentage of environments that ignore that they shall drain
+	badRole   atomic.Bool
+	said      []string // the sequence, for who reads a failure
 }
 
 // server is one start: a view, a fleet, a controller.
@@ -118,6 +121,8 @@ func newRegion(t *testing.T, seed uint64, kind, dir string) *region {
 	w := &region{
 		T: t, rng: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)),
 		network: drivermem.NewNetwork(), launch: map[string]drivermem.Launch{},
+		offers: []scheduler.Offer{{Type: "c6a.large", VCPUs: 2, MemoryMiB: 4096}, {Type: "m5.large", VCPUs: 2, MemoryMiB: 8192}, {Type: "c6a.xlarge", VCPUs: 4, MemoryMiB: 8192}},
+		init:   drivermem.Init{After: time.Second, Code: lamina.ReasonRuntimeInit, Text: "No module named 'x'"},
 	}
 	w.inner = mem.New()
 	if kind == "sqlite" {
@@ -153,9 +158,9 @@ func (w *region) launched(spec driver.Spec) drivermem.Launch {
 func (w *region) started(spec wire.EnvironmentSpec) drivermem.Init {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	how := drivermem.Init{After: time.Duration(w.faults.IntN(1500)) * time.Millisecond, Stuck: w.faults.IntN(100) < w.stuck}
+	how := drivermem.Init{After: w.initAfter + time.Duration(w.faults.IntN(1500))*time.Millisecond, Stuck: w.faults.IntN(100) < w.stuck}
 	if spec.Handler == "broken" {
-		how.Code, how.Text = lamina.ReasonRuntimeInit, "No module named 'x'"
+		how = w.init
 	}
 	return how
 }
@@ -194,16 +199,14 @@ func (w *region) start() {
 	log := slog.New(slog.NewTextHandler(w.Output(), nil))
 	s.routes = newRoutes(w.check, s.lambda)
 	s.fleet = fleet.New(fleet.Config{
-		View: v, Tables: s.rows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
+		View: v, Tables: s.rows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
 		Driver: w.world.Open(), ServerAddr: serverAddr, Clock: time.Now, Log: log,
 	})
 	s.controller = New(Config{
 		View: v, Lambda: s.lambda, Subnets: s.ec2.Subnets, Interfaces: s.ec2.Interfaces, Allocations: s.rows.Allocations,
 		InstanceAge: w.age, EnvironmentAge: w.envAge,
 		Fleet: s.fleet, Routes: s.routes, Roles: roles{&w.badRole}, Credentials: noCredentials{},
-		Offers: func(lamina.CapacityProvider) []scheduler.Offer {
-			return []scheduler.Offer{{Type: "c6a.large", VCPUs: 2, MemoryMiB: 4096}, {Type: "m5.large", VCPUs: 2, MemoryMiB: 8192}, {Type: "c6a.xlarge", VCPUs: 4, MemoryMiB: 8192}}
-		},
+		Offers:        func(lamina.CapacityProvider) []scheduler.Offer { return w.offers },
 		FreeAddresses: func(s lamina.Subnet, used int) int { return network.Size(netip.MustParsePrefix(s.CIDR)) - used },
 		NewInstanceID: func() string { return fmt.Sprintf("i-%d", w.instances.Add(1)) }, Clock: time.Now, Log: log,
 	})

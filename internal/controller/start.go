@@ -113,7 +113,7 @@ func (c *Controller) request(r *round, g *group, v lamina.Version, o *outcome) s
 	}
 	for _, id := range g.instances {
 		if m := r.members[id]; !m.Ending && id != g.retiring {
-			q.Hosts = append(q.Hosts, host(m, r.assignment(id), v, o.aged))
+			q.Hosts = append(q.Hosts, host(m, r.assigned(id), v, o.aged))
 		}
 	}
 	if g.provider.Hidden {
@@ -136,10 +136,12 @@ func host(m fleet.Member, specs []wire.EnvironmentSpec, v lamina.Version, aged m
 		FreeMilliVCPU: int64(m.VCPUs)*1000 - lamina.ReserveMilliVCPU,
 		FreeMiB:       m.MemoryMiB - lamina.ReserveMiB,
 	}
-	for _, s := range specs {
+	key := v.Key()
+	for i := range specs {
+		s := &specs[i]
 		h.FreeMilliVCPU -= s.MilliVCPU
 		h.FreeMiB -= int64(s.MemoryMB)
-		if s.VersionKey == v.Key() && s.Incarnation == v.Incarnation && !s.Draining && !aged[s.ID] {
+		if s.VersionKey == key && s.Incarnation == v.Incarnation && !s.Draining && !aged[s.ID] {
 			h.Version++
 		}
 	}

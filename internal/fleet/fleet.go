@@ -57,6 +57,7 @@ type Config struct {
 	Tables     tables.Fleet
 	Providers  *view.Table[lamina.CapacityProvider]
 	Subnets    *view.Table[lamina.Subnet]
+	Groups     *view.Table[lamina.SecurityGroup]
 	Interfaces *view.Table[lamina.NetworkInterface]
 	// NewInterface chooses an address of the subnet that none of used has; false: none is free.
 	NewInterface func(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool)
@@ -295,6 +296,13 @@ func (f *Fleet) address(tx *view.Tx, p lamina.CapacityProvider, inst *lamina.Ins
 		return lamina.Errorf(lamina.ReasonInvalidSubnet, "The subnet %s of capacity provider %s does not exist any more.", inst.SubnetID, p.Name)
 	}
 	tx.Guard(f.cfg.Subnets.AtRevision(subnet))
+	for _, id := range p.SecurityGroupIDs {
+		group, ok := f.cfg.Groups.At(tx).Get(lamina.Key(inst.Account, inst.Region, id))
+		if !ok {
+			return lamina.Errorf(lamina.ReasonInvalidGroup, "The security group %s of capacity provider %s does not exist any more.", id, p.Name)
+		}
+		tx.Guard(f.cfg.Groups.AtRevision(group))
+	}
 	prefix := subnet.Key + "/"
 	var used []lamina.NetworkInterface
 	for row := range f.cfg.Interfaces.At(tx).Scan(prefix) {

@@ -124,7 +124,7 @@ func (p *place) start() {
 		p.Fatal(err)
 	}
 	s.fleet = fleet.New(fleet.Config{
-		View: v, Tables: s.rows, Providers: s.providers, Subnets: s.subnets, Interfaces: s.interfaces, NewInterface: newInterface,
+		View: v, Tables: s.rows, Providers: s.providers, Subnets: s.subnets, Groups: ec2.Groups, Interfaces: s.interfaces, NewInterface: newInterface,
 		Driver: p.world.Open(), ServerAddr: serverAddr, Packages: packages{}, Clock: time.Now,
 		Logs: s.journal, MayLog: func(role string, _ lamina.Scope, _ string) bool { return role != "mute" },
 		Log: slog.New(slog.NewTextHandler(p.Output(), nil)),

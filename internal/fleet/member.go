@@ -173,9 +173,9 @@ func (f *Fleet) present(ctx context.Context, m *member) (reason string) {
 	case <-m.end:
 		return m.reason
 	case <-m.gone:
-		return f.launchFailed(m, lamina.ReasonInsufficient, "its agent ended before it joined; its log is in the instance's folder")
+		return f.launchFailed(m, lamina.ReasonInsufficient, lamina.TextAgentEnded+"; its log is in the instance's folder")
 	case <-timer.C:
-		return f.launchFailed(m, lamina.ReasonInsufficient, fmt.Sprintf("its agent did not join within %v; its log is in the instance's folder", limit))
+		return f.launchFailed(m, lamina.ReasonInsufficient, fmt.Sprintf(lamina.TextAgentSilent+" %v; its log is in the instance's folder", limit))
 	case <-ctx.Done():
 		return ""
 	}
@@ -209,7 +209,7 @@ func (f *Fleet) endedEarly(m *member) string {
 	if often {
 		f.early[key] = 0
 		f.failed = append(f.failed, LaunchFailure{ProviderKey: key, Code: lamina.ReasonInsufficient, Text: fmt.Sprintf(
-			"%d instances in a row ended right after their launch; the agents' logs in the data folder say why", earlyEnds)})
+			"%d "+lamina.TextAgentsEnd+"; the agents' logs in the data folder say why", earlyEnds)})
 	}
 	f.mu.Unlock()
 	return text

@@ -32,6 +32,13 @@ func plainDecide(r Request) Decision {
 	return d
 }
 
+func versionBefore(hosts []Host, i int) int {
+	if i < len(hosts) {
+		return hosts[i].Version
+	}
+	return 0
+}
+
 // plainState has no index.
 type plainState struct{ state }
 

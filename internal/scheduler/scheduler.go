@@ -9,6 +9,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -105,45 +106,40 @@ func Decide(r Request) Decision {
 			break
 		}
 	}
-	for i, h := range s.hosts {
-		switch placed := h.Version - versionBefore(r.Hosts, i); {
-		case placed == 0:
+	for i, n := range s.placed {
+		switch {
+		case n == 0:
 		case i < len(r.Hosts):
-			d.Place[h.ID] += placed
+			d.Place[s.hosts[i].ID] += int(n)
 		default:
 			l := s.launches[i-len(r.Hosts)]
-			l.Count = placed
+			l.Count = int(n)
 			d.Launch = append(d.Launch, l)
 		}
 	}
 	return d
 }
 
-func versionBefore(hosts []Host, i int) int {
-	if i < len(hosts) {
-		return hosts[i].Version
-	}
-	return 0
-}
-
+// state is a decision in the making. What it costs to look at a large fleet for one
+// environment is what counts, so the hosts stay as they were asked about, and what
+// is placed on them stands beside.
 type state struct {
 	Request
-	hosts    []Host // those of the request, then the launches
+	hosts    []Host  // those of the request, then the launches
+	placed   []int32 // on each of the hosts
+	older    []int32 // of each host: the next of a zone's fresh ones
 	subnets  []Subnet
 	zones    []*zone
 	launches []Launch
 }
 
 func newState(r Request) *state {
-	s := &state{Request: r, hosts: slices.Clone(r.Hosts), subnets: slices.Clone(r.Subnets)}
+	s := &state{Request: r, hosts: slices.Clip(r.Hosts), placed: make([]int32, len(r.Hosts)), older: make([]int32, len(r.Hosts)), subnets: slices.Clone(r.Subnets)}
 	for _, sub := range s.subnets {
 		s.zone(sub.Zone)
 	}
-	for i, h := range s.hosts {
-		s.zone(h.Zone).add(i, h, s.fits(h))
-	}
-	for _, z := range s.zones {
-		z.order(s.hosts)
+	for i := range s.hosts {
+		s.add(s.zone(s.hosts[i].Zone), i, s.hosts[i].Version, s.fits(i))
 	}
 	return s
 }
@@ -154,13 +150,24 @@ func (s *state) zone(name string) *zone {
 			return z
 		}
 	}
-	z := &zone{name: name, troubled: s.troubled(name)}
+	z := &zone{name: name, fresh: -1, troubled: s.troubled(name)}
 	s.zones = append(s.zones, z)
 	return z
 }
 
-func (s *state) fits(h Host) bool {
-	return h.FreeMilliVCPU >= s.Need.MilliVCPU && h.FreeMiB >= s.Need.MemoryMiB
+// fits says whether a host has room for one more.
+func (s *state) fits(i int) bool {
+	h, n := &s.hosts[i], int64(s.placed[i])+1
+	return h.FreeMilliVCPU >= n*s.Need.MilliVCPU && h.FreeMiB >= n*s.Need.MemoryMiB
+}
+
+// compare prefers the instance with fewer environments of the version, then the fuller one.
+func (s *state) compare(i, j int32) int {
+	a, b := &s.hosts[i], &s.hosts[j]
+	if c := a.Version + int(s.placed[i]) - b.Version - int(s.placed[j]); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(a.FreeMilliVCPU-int64(s.placed[i])*s.Need.MilliVCPU, b.FreeMilliVCPU-int64(s.placed[j])*s.Need.MilliVCPU), cmp.Compare(i, j))
 }
 
 // placeOne walks the zones from the one with the fewest environments of this
@@ -191,15 +198,14 @@ func (s *state) failed(zone, typ string) bool {
 
 // onHost takes the zone's best instance with room.
 func (s *state) onHost(z *zone) bool {
+	z.order(s)
 	if len(z.roomy) == 0 {
 		return false
 	}
-	h := &s.hosts[z.roomy[0]]
-	h.Version++
-	h.FreeMilliVCPU -= s.Need.MilliVCPU
-	h.FreeMiB -= s.Need.MemoryMiB
+	i := int(z.roomy[0])
+	s.placed[i]++
 	z.version++
-	z.changed(s.hosts, s.fits(*h))
+	z.changed(s, s.fits(i))
 	return true
 }
 
@@ -216,14 +222,14 @@ func (s *state) byLaunch(z *zone) bool {
 		sub.Free--
 		s.VCPULeft -= offer.VCPUs
 		s.launches = append(s.launches, Launch{Offer: offer, SubnetID: sub.ID, Zone: z.name})
-		h := Host{
+		s.hosts = append(s.hosts, Host{
 			Zone:          z.name,
 			FreeMilliVCPU: int64(offer.VCPUs)*1000 - lamina.ReserveMilliVCPU,
 			FreeMiB:       offer.MemoryMiB - lamina.ReserveMiB,
-		}
-		s.hosts = append(s.hosts, h)
-		z.add(len(s.hosts)-1, h, true)
-		z.order(s.hosts)
+		})
+		s.placed = append(s.placed, 0)
+		s.older = append(s.older, 0)
+		s.add(z, len(s.hosts)-1, 0, true)
 		return s.onHost(z)
 	}
 	return false
@@ -252,13 +258,15 @@ func (s *state) refusal() *Refusal {
 	switch {
 	case !slices.ContainsFunc(s.Offers, s.holds):
 		return &Refusal{lamina.ReasonInsufficient, fmt.Sprintf(
-			"No allowed instance type holds an environment of %d MiB and %.1f vCPU beside the 1 vCPU and 1 GiB each instance keeps for itself. Allow a larger type or lower the function's memory.",
+			lamina.TextNoType+" of %d MiB and %.1f vCPU beside the 1 vCPU and 1 GiB each instance keeps for itself. Allow a larger type or lower the function's memory.",
 			s.Need.MemoryMiB, float64(s.Need.MilliVCPU)/1000)}
 	case !slices.ContainsFunc(s.Offers, under):
 		return &Refusal{lamina.ReasonVCPULimit, lamina.TextVCPULimit}
 	case len(s.Failed) > 0 && slices.ContainsFunc(s.subnets, address):
 		last := s.Failed[len(s.Failed)-1].Refusal
 		return &last
+	case len(s.subnets) == 0:
+		return &Refusal{lamina.ReasonInvalidSubnet, "None of the capacity provider's subnets exists any more."}
 	default:
 		return &Refusal{lamina.ReasonNoAddresses, "The subnets of the capacity provider have no free IP addresses left. Use larger subnets or end what holds their addresses."}
 	}

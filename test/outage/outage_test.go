@@ -143,7 +143,7 @@ func newRegion(t *testing.T) *region {
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	f := fleet.New(fleet.Config{
-		View: v, Tables: rows, Providers: r.lambda.Providers, Subnets: ec2.Subnets, Interfaces: ec2.Interfaces,
+		View: v, Tables: rows, Providers: r.lambda.Providers, Subnets: ec2.Subnets, Groups: ec2.Groups, Interfaces: ec2.Interfaces,
 		NewInterface: func(s lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool) {
 			return lamina.NetworkInterface{Scope: s.Scope, ID: network.NewID("eni"), SubnetID: s.ID, PrivateIP: fmt.Sprintf("10.0.0.%d", 4+len(used))}, true
 		},

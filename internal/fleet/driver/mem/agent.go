@@ -301,12 +301,15 @@ func (a *agent) report() {
 
 func (a *agent) tell(kind wire.Kind) {
 	var msg any = wire.Alive{}
+	cpu, machine := a.world.use()
 	a.mu.Lock()
 	conn, frozen := a.conn, a.frozen
 	if kind == wire.KindReport {
-		r := wire.Report{Epoch: a.epoch, Generation: a.generation}
+		r := wire.Report{Epoch: a.epoch, Generation: a.generation, HostCPU: machine}
 		for _, e := range a.envs {
-			r.Environments = append(r.Environments, e.status)
+			status := e.status
+			status.CPU = cpu
+			r.Environments = append(r.Environments, status)
 		}
 		msg = r
 	}

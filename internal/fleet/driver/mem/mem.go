@@ -61,6 +61,8 @@ type World struct {
 	agents  map[string]*agent
 	remains map[string]string // handles of instances that ended unwatched, by id
 	drivers map[*Driver]bool  // open ones
+	cpu     float64           // what agents report, see Use
+	machine float64
 }
 
 // NewWorld makes a world without instances.
@@ -110,6 +112,24 @@ func (w *World) Freeze(id string, frozen bool) {
 	if a := w.agent(id); a != nil {
 		a.freeze(frozen)
 	}
+}
+
+// Use has every agent report this use of its environments' shares and of the
+// machine under it, 0..1 each.
+func (w *World) Use(cpu, machine float64) {
+	w.mu.Lock()
+	w.cpu, w.machine = cpu, machine
+	agents := slices.Collect(maps.Values(w.agents))
+	w.mu.Unlock()
+	for _, a := range agents {
+		a.notify()
+	}
+}
+
+func (w *World) use() (cpu, machine float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cpu, w.machine
 }
 
 // Crash ends an environment as the death of its runtime does.

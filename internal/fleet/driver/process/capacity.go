@@ -21,13 +21,13 @@ func (d *Driver) admit() error {
 	defer d.mu.Unlock()
 	if n := len(d.watched) + d.slots; n >= limit {
 		return lamina.Errorf(lamina.ReasonInsufficient,
-			"This host runs %d instances and bears no more (at least %d, or one for each %d MiB of its %d MiB of memory). "+
+			lamina.TextHostFull+"runs %d instances and bears no more (at least %d, or one for each %d MiB of its %d MiB of memory). "+
 				"Delete function versions or capacity providers that are no longer needed, or lower MinExecutionEnvironments.",
 			n, leastInstances, mibPerInstance, total)
 	}
 	if free >= 0 && free < mibKeptFree {
 		return lamina.Errorf(lamina.ReasonInsufficient,
-			"This host has %d MiB of memory left, and an instance is launched only while %d MiB are free. "+
+			lamina.TextHostFull+"has %d MiB of memory left, and an instance is launched only while %d MiB are free. "+
 				"Delete function versions that are no longer needed, or end other programs.", free, mibKeptFree)
 	}
 	d.slots++
