@@ -24,7 +24,8 @@ type totals struct {
 type total struct {
 	last                           time.Time
 	invocations, errors, throttles float64
-	concurrency, milliseconds      float64
+	milliseconds                   float64
+	throttled                      map[string]float64 // by reason, of a managed function
 	peak                           int64
 }
 
@@ -54,7 +55,10 @@ func (t *totals) keep(now time.Time, all []called, gauges []metric.Sample) {
 		sum.errors += float64(c.Errors)
 		sum.throttles += float64(c.Refused)
 		if c.managed {
-			sum.concurrency += float64(c.Refused)
+			if sum.throttled == nil {
+				sum.throttled = map[string]float64{}
+			}
+			sum.throttled[c.throttle] += float64(c.Refused)
 		}
 	}
 	maps.DeleteFunc(t.calls, func(_ string, c *total) bool { return now.Sub(c.last) > totalIdle })
@@ -122,7 +126,10 @@ func (t *totals) counters() []family {
 		{nameInvocations, "counter", func(c *total) float64 { return c.invocations }},
 		{nameErrors, "counter", func(c *total) float64 { return c.errors }},
 		{nameThrottles, "counter", func(c *total) float64 { return c.throttles }},
-		{nameConcurrencyThrottles, "counter", func(c *total) float64 { return c.concurrency }},
+		{nameConcurrencyThrottles, "counter", func(c *total) float64 { return c.throttled[nameConcurrencyThrottles] }},
+		{nameCPUThrottles, "counter", func(c *total) float64 { return c.throttled[nameCPUThrottles] }},
+		{nameMemoryThrottles, "counter", func(c *total) float64 { return c.throttled[nameMemoryThrottles] }},
+		{nameDiskThrottles, "counter", func(c *total) float64 { return c.throttled[nameDiskThrottles] }},
 		{"DurationMilliseconds", "counter", func(c *total) float64 { return c.milliseconds }},
 		{nameConcurrent, "gauge", func(c *total) float64 { return float64(c.peak) }},
 	}

@@ -25,19 +25,12 @@ const (
 	nameDuration    = "Duration"
 	nameConcurrent  = "ConcurrentExecutions"
 
-	nameConcurrencyThrottles = "ConcurrencyThrottles"
-
 	dimFunction = "FunctionName"
 	dimResource = "Resource"
 	dimExecuted = "ExecutedVersion"
 	dimProvider = "CapacityProviderName"
 	dimType     = "InstanceType"
 )
-
-// otherThrottles get 0 for each throttle. The router refuses for want of a free
-// slot only; that an environment's CPU, memory or disk was the reason is not
-// measured.
-var otherThrottles = []string{"CPUThrottles", "MemoryThrottles", "DiskThrottles"}
 
 const (
 	// publishEvery is how often the service looks at itself (chosen; AWS publishes
@@ -122,16 +115,24 @@ type called struct {
 	resource string
 	executed string // where an alias chose the version
 	managed  bool
+	throttle string // the reason that refused calls count under
 }
 
 // calls publishes what the router counted.
 func (p *Publisher) calls(b *batch) []called {
 	var all []called
+	var pressed map[string]pressure // looked at when something was refused
 	running := map[lamina.Scope]map[string]float64{}
 	for _, m := range p.Meters.Meters(b.now) {
 		c, ok := p.called(m)
 		if !ok || m.Peak == 0 && m.Duration.Count == 0 && m.Refused == 0 {
 			continue
+		}
+		if c.managed && m.Refused > 0 {
+			if pressed == nil {
+				pressed = pressures(p.Fleet.Members())
+			}
+			c.throttle = pressed[m.VersionKey].reason()
 		}
 		all = append(all, c)
 		c.publish(b)
@@ -191,9 +192,12 @@ func (c called) publish(b *batch) {
 			b.add(c.scope, nameThrottles, model.StandardUnitCount, count(refused, ran+refused), set...)
 		}
 		if refused > 0 && c.managed {
-			b.add(c.scope, nameConcurrencyThrottles, model.StandardUnitCount, count(refused, refused), set...)
-			for _, name := range otherThrottles {
-				b.add(c.scope, name, model.StandardUnitCount, count(0, refused), set...)
+			for _, name := range throttleReasons {
+				ones := 0.0
+				if name == c.throttle {
+					ones = refused
+				}
+				b.add(c.scope, name, model.StandardUnitCount, count(ones, refused), set...)
 			}
 		}
 		if len(set) > 1 && c.Peak > 0 { // those of more than one resource are summed up first
