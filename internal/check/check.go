@@ -91,11 +91,11 @@ func Run(ctx context.Context, cfg Config) (report.Report, error) {
 
 // check is one on its way.
 type check struct {
-	cfg   Config
-	r     *runner
-	case_ judge.Case
-	began time.Time
-	until time.Time // when to come to an end
+	cfg    Config
+	r      *runner
+	matter judge.Case
+	began  time.Time
+	until  time.Time // when to come to an end
 
 	events   []event
 	found    finding.Set
@@ -134,12 +134,12 @@ func newCheck(ctx context.Context, cfg Config, dir string, began time.Time) (*ch
 	}
 	c := &check{
 		cfg: cfg, began: began, until: began.Add(cfg.Time), shown: map[string]*trace.Trace{}, dependent: map[string]bool{},
-		r:     &runner{host: host, events: cfg.Events, timeout: cfg.Function.Timeout, seed: cfg.Seed},
-		case_: judge.Case{Language: host.Language()},
+		r:      &runner{host: host, events: cfg.Events, timeout: cfg.Function.Timeout, seed: cfg.Seed},
+		matter: judge.Case{Language: host.Language()},
 	}
 	for _, e := range cfg.Events {
 		c.events = append(c.events, event{Event: e})
-		c.case_.Events = append(c.case_.Events, judge.Event{Name: e.Name})
+		c.matter.Events = append(c.matter.Events, judge.Event{Name: e.Name})
 	}
 	return c, nil
 }
@@ -187,7 +187,7 @@ func (c *check) gap(format string, args ...any) {
 func (c *check) judge(t *trace.Trace) {
 	c.runs = append(c.runs, report.Run{Name: t.Name, Slots: t.Slots, Requests: len(t.Requests)})
 	c.watched = c.watched || c.r.host.Watched() && len(t.Facts) > 0
-	j := c.case_
+	j := c.matter
 	c.add(t, j.State(t)...)
 	c.add(t, j.Log(t)...)
 	c.add(t, j.Timeouts(t, c.r.timeout)...)
@@ -208,7 +208,7 @@ func (c *check) add(t *trace.Trace, fs ...finding.Finding) {
 
 // answers takes in a run's answers; what is wrong with them is settled at the end.
 func (c *check) answers(t *trace.Trace) {
-	for _, s := range c.case_.Answers(t) {
+	for _, s := range c.matter.Answers(t) {
 		c.suspects = append(c.suspects, suspect{s, t})
 	}
 }
@@ -217,14 +217,14 @@ func (c *check) answers(t *trace.Trace) {
 func (c *check) report() report.Report {
 	fn := c.cfg.Function
 	r := report.Report{
-		Function: fn.Name, Runtime: fn.Runtime, Handler: fn.Handler, Language: c.case_.Language, Interpreter: c.r.host.Interpreter(),
+		Function: fn.Name, Runtime: fn.Runtime, Handler: fn.Handler, Language: c.matter.Language, Interpreter: c.r.host.Interpreter(),
 		Seed: c.cfg.Seed, MaxSlots: c.cfg.MaxSlots, Took: time.Since(c.began), Runs: c.runs, Findings: c.found.List(), NotCovered: c.notCovered(),
 	}
 	names := make([]string, len(c.events))
 	for i, e := range c.events {
 		names[i] = e.Name
 		ev := report.Event{Name: e.Name, Alone: e.alone, Outcome: string(e.outcome)}
-		if p := c.case_.Events[i].Profile; p != nil {
+		if p := c.matter.Events[i].Profile; p != nil {
 			for _, m := range p.Masked() {
 				ev.Masked = append(ev.Masked, report.Masked{Path: m[0], Why: m[1]})
 			}

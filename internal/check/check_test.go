@@ -51,7 +51,7 @@ func checked(t *testing.T, cfg Config) (report.Report, error) {
 	t.Helper()
 	r, err := Run(t.Context(), cfg)
 	if err != nil && strings.Contains(err.Error(), "no interpreter") {
-		t.Skip("runtime python3.13: ", err)
+		t.Skip("runtime ", cfg.Function.Runtime, ": ", err)
 	}
 	return r, err
 }

@@ -98,6 +98,9 @@ func TestCorpus(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := s.config(t)
+			if !full {
+				cfg.Time /= 2
+			}
 			for seed := range seeds {
 				cfg.Seed = uint64(seed + 1)
 				r, err := checked(t, cfg)

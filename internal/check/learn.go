@@ -73,10 +73,10 @@ func (c *check) learn(ctx context.Context) error {
 		c.answers(t)
 	}
 	for _, t := range []*trace.Trace{first, second, one} {
-		c.add(t, c.case_.AfterAnswer(t)...)
+		c.add(t, c.matter.AfterAnswer(t)...)
 	}
-	c.add(first, c.case_.Blocked(first, second)...)
-	c.add(one, c.case_.Connections(first, second, one)...)
+	c.add(first, c.matter.Blocked(first, second)...)
+	c.add(one, c.matter.Connections(first, second, one)...)
 	return nil
 }
 
@@ -193,7 +193,7 @@ func (c *check) settleEvent(ctx context.Context, i int, first, second, one *trac
 		return nil
 	}
 	p := mask.Learn(samples...)
-	c.case_.Events[i].Profile = p
+	c.matter.Events[i].Profile = p
 	if !p.Unsettled() {
 		return nil
 	}
@@ -209,11 +209,11 @@ func (c *check) settleEvent(ctx context.Context, i int, first, second, one *trac
 				c.dependent[path] = true
 			}
 		}
-		c.case_.Events[i].Profile = natural
+		c.matter.Events[i].Profile = natural
 		return nil
 	}
 	all := mask.Learn(slices.Concat(samples, fresh, answersOf(i, one))...)
-	c.case_.Events[i].Profile = all
+	c.matter.Events[i].Profile = all
 	for path := range all.Changes() {
 		c.fixedInWorker(i, path, all, first, second, one)
 	}
@@ -293,7 +293,7 @@ func (c *check) fixedInWorker(i int, path string, p *mask.Profile, first, second
 	c.add(t, finding.Finding{
 		Kind: finding.EnvironmentsDiffer, Name: path, Expected: short(a[0]), Got: short(b[0]), Requests: requests,
 		Text:   fmt.Sprintf("%s has another answer in each environment at %s, and in one environment always the same: it depends on what was made at init.", c.events[i].Name, path),
-		Remedy: finding.RemedyFor(finding.EnvironmentsDiffer, c.case_.Language),
+		Remedy: finding.RemedyFor(finding.EnvironmentsDiffer, c.matter.Language),
 	})
 }
 
@@ -323,8 +323,8 @@ func valuesAt(path string, answers []mask.Answer) (list []string) {
 // learnWords collects by what an event's data is recognised.
 func (c *check) learnWords(i int) {
 	words := mask.WordsOf(c.events[i].Body)
-	if p := c.case_.Events[i].Profile; p != nil {
+	if p := c.matter.Events[i].Profile; p != nil {
 		maps.Copy(words, p.Words())
 	}
-	c.case_.Events[i].Words = words
+	c.matter.Events[i].Words = words
 }

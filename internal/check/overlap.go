@@ -35,7 +35,7 @@ func (c *check) overlap(ctx context.Context) error {
 	}
 	s := plan.Settings{
 		Seed: c.cfg.Seed, MaxSlots: c.cfg.MaxSlots, Length: min(roundTime, c.cfg.Time/12),
-		Node: c.case_.Language == finding.Node, Holds: c.case_.Language == finding.Python,
+		Node: c.matter.Language == finding.Node, Holds: c.matter.Language == finding.Python,
 	}
 	for _, i := range index {
 		s.Events = append(s.Events, plan.Event{Alone: c.events[i].alone})
@@ -90,7 +90,7 @@ func (c *check) round(ctx context.Context, p plan.Round, index []int) error {
 	}
 	c.judge(t)
 	c.answers(t)
-	c.add(t, c.case_.AfterAnswer(t)...)
+	c.add(t, c.matter.AfterAnswer(t)...)
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (c *check) grow(ctx context.Context, index []int) error {
 	}
 	c.judge(t)
 	c.answers(t)
-	c.add(t, c.case_.AfterAnswer(t)...)
+	c.add(t, c.matter.AfterAnswer(t)...)
 	return nil
 }
 
@@ -203,7 +203,7 @@ func (c *check) confirm(ctx context.Context, s suspect) (bool, error) {
 	if err != nil || len(more) == 0 {
 		return true, err
 	}
-	p := c.case_.Events[i].Profile
+	p := c.matter.Events[i].Profile
 	q := mask.Learn(append(more, p.Samples()...)...)
 	for _, path := range p.Hidden() {
 		q.Hide(path[0], path[1])
@@ -228,7 +228,7 @@ func (c *check) shrink(ctx context.Context, s suspect) (string, error) {
 				return false
 			}
 			runs++
-			shows, err := c.replay(ctx, s, part, runs+k)
+			shows, err := c.replay(ctx, s, part, runs, k)
 			if failed = err; shows {
 				hits++
 				return true
@@ -265,14 +265,16 @@ func joined(names []string) string {
 }
 
 // replay runs a part of a run's requests with their gaps, and tells whether the
-// same kind of answer comes up.
-func (c *check) replay(ctx context.Context, s suspect, part []int, n int) (bool, error) {
+// same kind of answer comes up. Of two that overlapped, either may have to begin
+// first: every other try turns them round.
+func (c *check) replay(ctx context.Context, s suspect, part []int, n, try int) (bool, error) {
 	name := fmt.Sprintf("again %d: %s", n, s.t.Name)
 	p := plan.Round{Name: name, Seed: c.cfg.Seed + uint64(n), Slots: s.t.Slots, Pause: 0.2, MaxMs: 5, Budget: 50}
-	if c.case_.Language == finding.Python && !s.Other.Overlaps(s.Request) {
+	apart := !s.Other.Overlaps(s.Request)
+	if c.matter.Language == finding.Python && apart {
 		p.Slots = 1 // one process, which is what they share
 	}
-	if c.case_.Language == finding.Node {
+	if c.matter.Language == finding.Node {
 		p.Workers = 1
 	}
 	var before time.Time
@@ -285,14 +287,14 @@ func (c *check) replay(ctx context.Context, s suspect, part []int, n int) (bool,
 		before = cmp.Or(r.Begin, before)
 		p.Steps = append(p.Steps, step)
 	}
-	if len(part) == 2 && n%2 == 1 {
+	if len(part) == 2 && try%2 == 1 && !apart {
 		slices.Reverse(p.Steps)
 	}
 	t, err := c.r.round(ctx, p)
 	if err != nil {
 		return false, err
 	}
-	for _, again := range c.case_.Answers(t) {
+	for _, again := range c.matter.Answers(t) {
 		if again.Finding.Kind == s.Finding.Kind {
 			return true, nil
 		}
