@@ -24,6 +24,9 @@ const (
 	growSamples = 6
 	growMost    = 72 // requests of the growth run
 	growLeast   = 24
+	// warmUp is how much longer that run is for Java, whose memory grows by itself
+	// until its heap has been used once; only the last growSamples count.
+	warmUp = 4
 )
 
 // overlap runs the events overlapped until the time is over, or until a pass has
@@ -102,14 +105,17 @@ func (c *check) grow(ctx context.Context, index []int) error {
 		mean += c.events[i].alone / time.Duration(len(index))
 	}
 	budget := min(c.left()/3, c.cfg.Time/6)
-	n := growMost
+	n, least, samples := growMost, growLeast, growSamples
+	if c.matter.Language == finding.Java {
+		n, least, samples = warmUp*n, warmUp*least, 2*samples
+	}
 	if mean > 0 {
 		n = min(n, int(2*budget/mean))
 	}
 	if c.cfg.Whole {
-		n = max(n, growLeast)
+		n = max(n, 2*least)
 	}
-	if n < growLeast {
+	if n < least {
 		c.gap("what requests leave behind (memory, descriptors, threads, child processes): %d requests are too few to tell; --time gives more", max(n, 0))
 		return nil
 	}
@@ -117,10 +123,11 @@ func (c *check) grow(ctx context.Context, index []int) error {
 	for k := range n {
 		order = append(order, index[k%len(index)])
 	}
-	t, err := c.r.growing(ctx, fmt.Sprintf("%d requests, two at once", n), bed.Options{Slots: 2, Workers: 1, Watch: watch.Settings{Seed: c.cfg.Seed, Heap: true}}, order, growSamples)
+	t, err := c.r.growing(ctx, fmt.Sprintf("%d requests, two at once", n), bed.Options{Slots: 2, Workers: 1, Watch: watch.Settings{Seed: c.cfg.Seed, Heap: true}}, order, samples)
 	if err != nil {
 		return err
 	}
+	t.Samples = t.Samples[max(0, len(t.Samples)-growSamples):]
 	if len(t.Samples) == 0 {
 		c.gap("what requests leave behind: the processes can't be looked at here")
 	}

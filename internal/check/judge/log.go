@@ -21,7 +21,7 @@ func (c Case) Log(t *trace.Trace) (list []finding.Finding) {
 			continue
 		}
 		problem := lineProblem(t, line.Text)
-		if problem == "" || c.Language == finding.Native && strings.Contains(line.Text, goError) {
+		if problem == "" || strings.Contains(line.Text, runtimesOwn[c.Language]) && runtimesOwn[c.Language] != "" {
 			continue
 		}
 		var involved []trace.Request
@@ -38,8 +38,12 @@ func (c Case) Log(t *trace.Trace) (list []finding.Finding) {
 	return list
 }
 
-// goError begins what aws-lambda-go itself logs of a handler's error.
-const goError = ` {"errorMessage":`
+// runtimesOwn is in what the runtimes' clients log by themselves without a request
+// id: aws-lambda-go of a handler's error, Java's when its threads start.
+var runtimesOwn = map[finding.Language]string{
+	finding.Native: ` {"errorMessage":`,
+	finding.Java:   ` concurrent function handler threads."`,
+}
 
 // lineProblem says what a line lacks; "" for nothing.
 func lineProblem(t *trace.Trace, text string) string {
