@@ -221,7 +221,7 @@ func TestBlocked(t *testing.T) {
 		ms   []float64
 		want int
 	}{
-		"each time": {[]float64{250, 260, 400}, 1}, "a busy machine": {[]float64{250, 0, 400}, 0}, "too few": {[]float64{250, 250}, 0}, "briefly": {[]float64{60, 70, 80}, 0},
+		"each time": {[]float64{250, 260, 400}, 1}, "a busy machine": {[]float64{250, 0, 400}, 0}, "too few": {[]float64{250, 250}, 0}, "one of six untold": {[]float64{250, 0, 260, 250, 300, 250}, 1}, "two of six": {[]float64{250, 0, 260, 0, 300, 250}, 0}, "briefly": {[]float64{60, 70, 80}, 0},
 	} {
 		tr := &trace.Trace{Begin: begin}
 		for i, ms := range tt.ms {
