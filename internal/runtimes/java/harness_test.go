@@ -78,7 +78,7 @@ func functions(t testing.TB) string {
 		t.Skip("no JDK to compile functions with")
 	}
 	compiled.Do(func() {
-		classes := compile(t, release, "core.jar", filepath.Join("testdata", "functions", "example", "Functions.java"))
+		classes := compile(t, release, "core.jar", sourcesOf(t, filepath.Join("testdata", "functions"))...)
 		dir, err := os.MkdirTemp("", "lamina-java-")
 		if err == nil {
 			err = os.CopyFS(dir, os.DirFS(classes))

@@ -54,7 +54,7 @@ func TestJarsAreCurrent(t *testing.T) {
 	}
 }
 
-func sourcesOf(t *testing.T, dir string) (files []string) {
+func sourcesOf(t testing.TB, dir string) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".java") {

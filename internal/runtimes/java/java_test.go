@@ -111,6 +111,29 @@ func TestBeansAndRecords(t *testing.T) {
 	})
 }
 
+// AWS's event classes are filled as AWS fills them, though nothing in them says how.
+func TestEventClasses(t *testing.T) {
+	onEach(t, func(t *testing.T, jvm string) {
+		f := run(t, "Events", options{Runtime: jvm}).WaitReady()
+		f.Want(`{"Records":[{"eventSourceARN":"arn:x","approximateArrivalTimestamp":1767323045.25,"data":"AAH/","other":1}]}`,
+			`{"records":[{"eventSourceArn":"arn:x","approximateArrivalTimestamp":1767323045250,"data":"AAH/"}]}`)
+	})
+}
+
+func TestCustomSerializer(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(functions(t))); err != nil {
+		t.Fatal(err)
+	}
+	classes := compile(t, release, "core.jar", filepath.Join("testdata", "serializer", "example", "Upper.java"))
+	if err := os.CopyFS(dir, os.DirFS(classes)); err != nil {
+		t.Fatal(err)
+	}
+	f := run(t, "", options{Handler: "example.Functions$Methods::text", Packages: dir, Slots: 1,
+		Files: map[string]string{"META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer": "example.Upper\n"}}).WaitReady()
+	f.Want(`x`, `X AS JAVA.LANG.STRING!`)
+}
+
 func TestMethods(t *testing.T) {
 	for method, tt := range map[string][2]string{
 		"text": {`"a"`, `"a!"`}, "sum": {`[1,2,3]`, `6`}, "both": {`{"name":"i"}`, `["i","f"]`}, "only": {`{}`, `"1"`}, "none": {`{}`, `null`},

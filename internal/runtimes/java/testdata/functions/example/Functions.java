@@ -6,6 +6,7 @@ import com.amazonaws.services.lambda.runtime.Context;
 import com.amazonaws.services.lambda.runtime.LambdaRuntime;
 import com.amazonaws.services.lambda.runtime.RequestHandler;
 import com.amazonaws.services.lambda.runtime.RequestStreamHandler;
+import com.amazonaws.services.lambda.runtime.events.TestEvent;
 import com.amazonaws.services.lambda.runtime.logging.LogLevel;
 import java.io.File;
 import java.io.IOException;
@@ -149,6 +150,13 @@ public class Functions {
                 i.name().length(); // these are Items
             }
             return items.toArray(new Item[0]);
+        }
+    }
+
+    public static class Events implements RequestHandler<TestEvent, TestEvent> {
+        @Override
+        public TestEvent handleRequest(TestEvent event, Context context) {
+            return event;
         }
     }
 
