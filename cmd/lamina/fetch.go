@@ -72,6 +72,9 @@ func (c checkCmd) fetch(ctx context.Context, dir string) (f bed.Function, slots 
 	if len(g.Layers) > 0 {
 		return f, 0, fmt.Errorf("function %s has layers, which lamina check does not fetch yet; put code and layers into one folder and use --code", g.FunctionName)
 	}
+	if got.Code.Location == "" {
+		return f, 0, fmt.Errorf("function %s is a container image, which lamina check does not run yet; put its code into a folder and use --code", g.FunctionName)
+	}
 	zip := filepath.Join(dir, "code.zip")
 	if err := download(ctx, got.Code.Location, zip); err != nil {
 		return f, 0, err

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -74,6 +75,19 @@ func layerOf(t *testing.T, files map[string][]byte, link ...string) v1.Layer {
 // pushImage makes an image of layers and gives the reference for functions.
 func pushImage(t *testing.T, address, tag, architecture string, c v1.Config, layers ...v1.Layer) string {
 	t.Helper()
+	img := makeImage(t, architecture, c, layers...)
+	ref, err := name.NewTag(address + "/app:" + tag)
+	if err == nil {
+		err = remote.Write(ref, img)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ecr + "/app:" + tag
+}
+
+func makeImage(t *testing.T, architecture string, c v1.Config, layers ...v1.Layer) v1.Image {
+	t.Helper()
 	img, err := mutate.AppendLayers(empty.Image, layers...)
 	if err != nil {
 		t.Fatal(err)
@@ -86,14 +100,7 @@ func pushImage(t *testing.T, address, tag, architecture string, c v1.Config, lay
 	if img, err = mutate.ConfigFile(img, file); err != nil {
 		t.Fatal(err)
 	}
-	ref, err := name.NewTag(address + "/app:" + tag)
-	if err == nil {
-		err = remote.Write(ref, img)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ecr + "/app:" + tag
+	return img
 }
 
 // imageInput is a function of the place with a container image.
@@ -179,15 +186,21 @@ func TestImageWithoutRoot(t *testing.T) {
 	p.crowd(t, "pictured")
 }
 
-// TestOrdinaryImage: an ordinary function of an image starts on arrival.
+// TestOrdinaryImage: an ordinary function of an image, here of an OCI layout in a folder, starts on arrival.
 func TestOrdinaryImage(t *testing.T) {
 	needProcFS(t)
-	address := images(t)
-	c := v1.Config{Entrypoint: []string{"/app/handler"}}
-	uri := pushImage(t, address, "1", runtime.GOARCH, c, layerOf(t, map[string][]byte{"app/handler": demoBinary(t)}))
-	s := up(t, "--registry", ecr+"="+address)
+	folder := dataFolder(t)
+	path, err := layout.Write(filepath.Join(folder, "team/app"), empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := makeImage(t, runtime.GOARCH, v1.Config{Entrypoint: []string{"/app/handler"}}, layerOf(t, map[string][]byte{"app/handler": demoBinary(t)}))
+	if err := path.AppendImage(img, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "1"})); err != nil {
+		t.Fatal(err)
+	}
+	s := up(t, "--registry", "*.amazonaws.com="+folder)
 	p := makeGround(t, s)
-	in := p.imageInput("plainly", uri)
+	in := p.imageInput("plainly", ecr+"/team/app:1")
 	in.CapacityProviderConfig, in.Publish, in.PublishTo = nil, false, ""
 	if _, err := p.Lambda.CreateFunction(t.Context(), in); err != nil {
 		t.Fatal(err)
