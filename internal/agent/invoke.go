@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
@@ -51,8 +50,12 @@ type caller struct {
 	net.Conn
 	r      *bufio.Reader
 	w      *bufio.Writer
-	busy   atomic.Bool // an invocation is not answered yet
-	broken error       // why it could not be sent a stream
+	broken error // why it could not be sent a stream
+
+	// out is held while an answer is written: the router may have it, and send the
+	// next invocation, before the writer has let go of w.
+	out  sync.Mutex
+	busy bool // an invocation is not answered yet
 
 	mu      sync.Mutex
 	left    bool           // nothing more is to be begun
@@ -74,7 +77,7 @@ func (a *agent) serveConn(ctx context.Context, conn net.Conn) {
 				a.log.Debug("invoke connection ended", "err", err)
 			}
 			return
-		case !c.busy.CompareAndSwap(false, true):
+		case !c.begin():
 			a.log.Warn("invoke connection ended: a second invocation came before the answer to the first")
 			return
 		}
@@ -82,6 +85,15 @@ func (a *agent) serveConn(ctx context.Context, conn net.Conn) {
 			return
 		}
 	}
+}
+
+// begin waits until the last answer's writer is done; false: there was no answer yet.
+func (c *caller) begin() bool {
+	c.out.Lock()
+	defer c.out.Unlock()
+	was := c.busy
+	c.busy = true
+	return !was
 }
 
 // leave ends the connection, and waits for who writes to it.
@@ -194,7 +206,9 @@ func refusalType(err error) string {
 }
 
 func (c *caller) answer(res wire.Result, body []byte) error {
-	c.busy.Store(false) // the next one may come as soon as this is written
+	c.out.Lock()
+	defer c.out.Unlock()
+	c.busy = false // the next one may come as soon as this is written
 	if err := wire.WriteResult(c.w, res); err != nil {
 		return err
 	}
