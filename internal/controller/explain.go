@@ -123,6 +123,8 @@ var remedies = map[string]struct{ code, remedy string }{
 	lamina.ReasonInvalidEntryPoint: {"entry-point", "Build the package for the function's architecture, with an executable bootstrap at its root, then publish again."},
 	lamina.ReasonInvalidWorkingDir: {"working-folder", "Name a working folder that exists in the image, then publish again."},
 	lamina.ReasonPermissionDenied:  {"not-executable", "Make the entry point executable for everybody (chmod 755) in the package, then publish again."},
+	lamina.ReasonExtensionInit:     {"extension-init", "Look into the function's log group for what the extension in its layer says, mend or remove the layer, then publish again."},
+	lamina.ReasonTooManyExtensions: {"too-many-extensions", "Leave at most ten files in the extensions folders of the function's layers, then publish again."},
 	lamina.ReasonInitResources:     {"out-of-memory", "Give the function more memory, then publish again."},
 	lamina.ReasonInvalidZip:        {"bad-package", "Upload the package again; it can't be unpacked."},
 	lamina.ReasonInvalidGroup:      {"group-gone", "Make a capacity provider with security groups that exist and move the function to it."},
