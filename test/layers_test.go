@@ -89,6 +89,10 @@ func partOf(importPath string) (part string, ours bool) {
 	return elements[0], true
 }
 
+// isTestSupport tells packages that hold what several tests share. Only tests import them, so they may import as
+// tests do: from everywhere.
+func isTestSupport(importPath string) bool { return strings.HasSuffix(importPath, "test") }
+
 func TestArrowsPointDown(t *testing.T) {
 	for _, p := range listPackages(t) {
 		from, _ := partOf(p.ImportPath)
@@ -102,7 +106,10 @@ func TestArrowsPointDown(t *testing.T) {
 		}
 		for _, imported := range p.Imports {
 			to, ours := partOf(imported)
-			if !ours || to == from || exceptions[p.ImportPath+" "+imported] != "" {
+			if ours && isTestSupport(imported) && !isTestSupport(p.ImportPath) {
+				t.Errorf("%s imports %s, which is for tests", p.ImportPath, imported)
+			}
+			if !ours || to == from || isTestSupport(p.ImportPath) || exceptions[p.ImportPath+" "+imported] != "" {
 				continue
 			}
 			if lower, known := layers[to]; !known || lower >= height {
