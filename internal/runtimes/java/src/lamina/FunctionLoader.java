@@ -13,14 +13,25 @@ final class FunctionLoader {
     private FunctionLoader() {
     }
 
+    /** Tells which classes the function has so far. */
+    static final class Loader extends URLClassLoader {
+        Loader(URL[] urls) {
+            super(urls, ClassLoader.getPlatformClassLoader());
+        }
+
+        Class<?> loaded(String name) {
+            return findLoadedClass(name);
+        }
+    }
+
     /** The bootstrap's own classes are not to be seen: the parent is the JDK. */
-    static ClassLoader make(Settings s) throws MalformedURLException {
+    static Loader make(Settings s) throws MalformedURLException {
         List<URL> urls = new ArrayList<>();
         urls.add(new File(s.task + "/").toURI().toURL());
         addJars(new File(s.task, "lib"), urls);
         addJars(new File(s.opt, "java/lib"), urls);
         urls.add(new File(s.runtime, "core.jar").toURI().toURL());
-        return new URLClassLoader(urls.toArray(new URL[0]), ClassLoader.getPlatformClassLoader());
+        return new Loader(urls.toArray(new URL[0]));
     }
 
     /** In an order that does not depend on the file system. */

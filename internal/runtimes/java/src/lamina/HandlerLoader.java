@@ -17,6 +17,7 @@ import java.util.Comparator;
 final class HandlerLoader {
     private final Core core;
     private final Mapper mapper;
+    Object instance; // what the handler is called on; null for a static method
 
     HandlerLoader(Core core, Mapper mapper) {
         this.core = core;
@@ -98,7 +99,7 @@ final class HandlerLoader {
     }
 
     private Handler call(Class<?> c, Method m, Type[] types, Type result) {
-        Object instance = Modifier.isStatic(m.getModifiers()) ? null : make(c);
+        instance = Modifier.isStatic(m.getModifiers()) ? null : make(c);
         MethodHandle target;
         try {
             m.setAccessible(true);

@@ -1,5 +1,6 @@
 package lamina;
 
+import java.io.File;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,7 +14,7 @@ public final class Main {
         Settings settings = new Settings();
         Logs logs = new Logs(settings);
         Output.install(settings.concurrent() && settings.jsonLogs ? logs : null);
-        ClassLoader loader = FunctionLoader.make(settings);
+        FunctionLoader.Loader loader = FunctionLoader.make(settings);
         Thread.currentThread().setContextClassLoader(loader);
         Core core = new Core(loader);
         core.setLogger(logs);
@@ -22,7 +23,12 @@ public final class Main {
         }
         Handler handler;
         try {
-            handler = new HandlerLoader(core, new Mapper(core)).load(settings.handler, loader);
+            HandlerLoader handlers = new HandlerLoader(core, new Mapper(core));
+            handler = handlers.load(settings.handler, loader);
+            String check = System.getenv("LAMINA_CHECK");
+            if (check != null) {
+                handler = new Watch(handler, loader, handlers.instance, new File(settings.task), check);
+            }
         } catch (Fault fault) {
             fail(settings, logs, fault);
             return;
