@@ -275,6 +275,36 @@ func TestGo(t *testing.T) {
 	})
 }
 
+// TestQuickAnswers: the router sends the next invocation as soon as it has an answer, when whoever wrote that may not
+// have let go of the connection; every other one here is refused at once, by another goroutine.
+func TestQuickAnswers(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	e := goSpec(t, s, 16)
+	s.assign(e)
+	s.waitState(e.ID, wire.EnvironmentReady)
+	var wg sync.WaitGroup
+	for c := range 4 {
+		r := s.router()
+		wg.Go(func() {
+			for n := range 500 {
+				token := fmt.Sprintf("token-%d-%d", c, n)
+				out, err := r.invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "req-" + token, FunctionARN: "arn:f", Body: []byte(`{"token": "` + token + `"}`)})
+				if err != nil || out.Outcome != wire.OutcomeOK || !strings.Contains(out.body, `"`+token+`"`) {
+					t.Errorf("%s: %v %+v", token, err, out)
+					return
+				}
+				out, err = r.invoke(wire.Invoke{EnvironmentID: "nobody", RequestID: "none-" + token})
+				if err != nil || out.Outcome != wire.OutcomeGone || out.body != "" {
+					t.Errorf("after %s: %v %+v", token, err, out)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestBusyAndTimeout(t *testing.T) {
 	s := newServer(t)
 	start(t, s, nil)
