@@ -28,7 +28,7 @@ import (
 var answers = []struct {
 	do   string
 	rate int
-}{{"error", 20}, {"twice", 20}, {"stale", 20}, {"cut", 2}, {"large", 10}, {"anew", 20}, {"late", 3}, {"exit", 1}}
+}{{"error", 20}, {"twice", 20}, {"stale", 20}, {"cut", 2}, {"large", 10}, {"anew", 20}, {"late", 6}, {"exit", 1}}
 
 // how the event of a number is to be answered.
 func how(i int64) string {
@@ -170,7 +170,7 @@ func (x *crossing) killAlong(t *testing.T, s *server, next *atomic.Int64, calls 
 	kills := make(chan int, 1)
 	go func() {
 		n, instance := 0, false
-		for tick := time.NewTicker(300 * time.Millisecond); ; {
+		for tick := time.NewTicker(700 * time.Millisecond); ; {
 			select {
 			case <-ctx.Done():
 				tick.Stop()

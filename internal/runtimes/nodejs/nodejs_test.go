@@ -435,7 +435,8 @@ export const handler = async (event) => {
   if (event === "throw") setTimeout(() => { throw new TypeError("nobody catches it"); }, 1);
   if (event === "reject") Promise.reject(new Error("nobody handles it"));
   if (event === "memory") for (const all = [];;) all.push(new Array(1e5).fill(threadId));
-  if (event !== "") await sleep(20000);
+  if (event === "brief") await sleep(1000);
+  else await sleep(20000);
   return threadId;
 };
 `, options{Runtime: runtime, Slots: 3, MemoryMB: 128, Env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}}).WaitReady().WaitIdle(3)
@@ -450,9 +451,13 @@ export const handler = async (event) => {
 		f.WaitLog(`"requestId":"dead-throw"`, `"errorType":"TypeError","errorMessage":"nobody catches it"`)
 		f.WaitLog(`"requestId":"dead-reject"`, `"errorMessage":"nobody handles it"`)
 		f.WaitLog(`"errorType":"ERR_WORKER_OUT_OF_MEMORY"`)
-		threads := map[string]bool{}
-		for range 9 {
-			res := f.Call(`""`)
+		// All at once: one after the other they would all go to the worker that asked last.
+		threads, results := map[string]bool{}, make(chan runtimeapi.Result, 3)
+		for range cap(results) {
+			go func() { results <- f.Call(`"brief"`) }()
+		}
+		for range cap(results) {
+			res := <-results
 			if res.Status != runtimeapi.StatusOK {
 				t.Errorf("%s", res.Body)
 			}

@@ -148,22 +148,32 @@ func (c *commands) exec(ctx context.Context, spec sandbox.Command) (*command, er
 	c.readers.Go(one.watch)
 	select {
 	case r := <-one.started:
-		if r.Error != "" {
-			close(one.ended)
-			<-one.done
-			return nil, errors.New(r.Error)
-		}
-		c.mu.Lock()
-		one.pid = c.outside(r.PID)
-		c.mu.Unlock()
-		return one, nil
+		return one.begun(r)
 	case <-one.ended:
+		select {
+		case r := <-one.started: // it did start, and was quick
+			return one.begun(r)
+		default:
+		}
 		<-one.done
 		return nil, errNoInit
 	case <-ctx.Done():
 		_ = one.signal(syscall.SIGKILL, true) // the environment is about to end
 		return nil, ctx.Err()
 	}
+}
+
+// begun takes the init's word on the start.
+func (one *command) begun(r initReport) (*command, error) {
+	if r.Error != "" {
+		close(one.ended)
+		<-one.done
+		return nil, errors.New(r.Error)
+	}
+	one.all.mu.Lock()
+	defer one.all.mu.Unlock()
+	one.pid = one.all.outside(r.PID)
+	return one, nil
 }
 
 // order enters one and has the init start it.
