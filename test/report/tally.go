@@ -52,12 +52,12 @@ func (t *tally) isAllowed(name, reason string) bool {
 }
 
 // names tells whether the pattern means a test: by its whole name, or its
-// top-level test's with or without the package.
+// top-level test's, with or without the package.
 func (a allowedSkip) names(name string) bool {
 	names := []string{name}
 	if pkg, test, ok := strings.Cut(name, "."); ok {
 		top, _, _ := strings.Cut(test, "/")
-		names = append(names, pkg+"."+top, top)
+		names = append(names, test, pkg+"."+top, top)
 	}
 	for _, n := range names {
 		if ok, _ := path.Match(a.pattern, n); ok {

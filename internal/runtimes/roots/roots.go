@@ -62,7 +62,7 @@ func (s *Store) Get(runtime string) (r Root, ok bool, err error) {
 		return r, false, nil
 	}
 	data, err := os.ReadFile(s.file(runtime))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // the home of somebody else: theirs, not ours
 		return r, false, nil
 	}
 	if err == nil {
@@ -123,7 +123,7 @@ func (s *Store) Remove(runtime string) (was bool, err error) {
 
 // Collect removes the files of roots that are installed no more and not in use.
 func (s *Store) Collect() error {
-	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
 	list, err := s.List()
