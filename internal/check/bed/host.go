@@ -83,7 +83,7 @@ func (h *Host) Language() finding.Language { return h.language }
 
 // Watched tells whether the runtime's bootstrap has a watch.
 func (h *Host) Watched() bool {
-	return !h.in.Own && (h.language == finding.Python || h.language == finding.Node)
+	return !h.in.Own && h.language != finding.Native
 }
 
 // Interpreter is what runs the function, in words.
