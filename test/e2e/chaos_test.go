@@ -6,7 +6,6 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -242,17 +241,7 @@ func (l *ledger) signal(sig syscall.Signal, pids ...int) {
 }
 
 // diaryCode is the code package of the function that writes down its events.
-var diaryCode = sync.OnceValues(func() ([]byte, error) {
-	bootstrap := filepath.Join(scratch, "diary")
-	if err := build("github.com/lamina-dev/lamina/test/e2e/diary", bootstrap); err != nil {
-		return nil, err
-	}
-	binary, err := os.ReadFile(bootstrap)
-	if err != nil {
-		return nil, err
-	}
-	return setup.Zip(map[string][]byte{"bootstrap": binary})
-})
+var diaryCode = handlerCode("test/e2e/diary")
 
 func (p place) diary(t *testing.T, name string) setup.Function {
 	t.Helper()

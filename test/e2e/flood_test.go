@@ -18,17 +18,7 @@ import (
 	"github.com/lamina-dev/lamina/examples/setup"
 )
 
-var flooderCode = sync.OnceValues(func() ([]byte, error) {
-	bootstrap := filepath.Join(scratch, "flooder")
-	if err := build("github.com/lamina-dev/lamina/test/e2e/flooder", bootstrap); err != nil {
-		return nil, err
-	}
-	binary, err := os.ReadFile(bootstrap)
-	if err != nil {
-		return nil, err
-	}
-	return setup.Zip(map[string][]byte{"bootstrap": binary})
-})
+var flooderCode = handlerCode("test/e2e/flooder")
 
 // flood is one thing a function takes all of, and what must come of it.
 type flood struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -54,18 +55,23 @@ func build(pkg, to string) error {
 	return nil
 }
 
-// goCode is the code package of the demo's Go handler, built once.
-var goCode = sync.OnceValues(func() ([]byte, error) {
-	bootstrap := filepath.Join(scratch, "bootstrap")
-	if err := build("github.com/lamina-dev/lamina/examples/demo/handler", bootstrap); err != nil {
-		return nil, err
-	}
-	binary, err := os.ReadFile(bootstrap)
-	if err != nil {
-		return nil, err
-	}
-	return setup.Zip(map[string][]byte{"bootstrap": binary})
-})
+// handlerCode gives the code package of a handler in Go, built once for all tests; folder is below the module.
+func handlerCode(folder string) func() ([]byte, error) {
+	return sync.OnceValues(func() ([]byte, error) {
+		bootstrap := filepath.Join(scratch, "bootstrap-"+path.Base(folder))
+		if err := build("github.com/lamina-dev/lamina/"+folder, bootstrap); err != nil {
+			return nil, err
+		}
+		binary, err := os.ReadFile(bootstrap)
+		if err != nil {
+			return nil, err
+		}
+		return setup.Zip(map[string][]byte{"bootstrap": binary})
+	})
+}
+
+// goCode is the demo's Go handler.
+var goCode = handlerCode("examples/demo/handler")
 
 // needPython skips where no Python 3.13 runs; Lamina finds interpreters in the same places, and more.
 func needPython(t *testing.T) {

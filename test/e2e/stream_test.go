@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,17 +25,7 @@ import (
 )
 
 // streamerCode is the code package of the streaming Go handler, built once.
-var streamerCode = sync.OnceValues(func() ([]byte, error) {
-	bootstrap := filepath.Join(scratch, "streamer")
-	if err := build("github.com/lamina-dev/lamina/test/e2e/streamer", bootstrap); err != nil {
-		return nil, err
-	}
-	binary, err := os.ReadFile(bootstrap)
-	if err != nil {
-		return nil, err
-	}
-	return setup.Zip(map[string][]byte{"bootstrap": binary})
-})
+var streamerCode = handlerCode("test/e2e/streamer")
 
 // streamer publishes the streaming Go handler with so many slots per environment.
 func (p place) streamer(t *testing.T, name string, slots int32) {

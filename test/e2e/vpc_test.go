@@ -6,11 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,17 +17,7 @@ import (
 	"github.com/lamina-dev/lamina/examples/setup"
 )
 
-var dialerCode = sync.OnceValues(func() ([]byte, error) {
-	bootstrap := filepath.Join(scratch, "dialer")
-	if err := build("github.com/lamina-dev/lamina/test/e2e/dialer", bootstrap); err != nil {
-		return nil, err
-	}
-	binary, err := os.ReadFile(bootstrap)
-	if err != nil {
-		return nil, err
-	}
-	return setup.Zip(map[string][]byte{"bootstrap": binary})
-})
+var dialerCode = handlerCode("test/e2e/dialer")
 
 // dialer publishes the function that tells what it reaches.
 func (p place) dialer(t *testing.T, name string) {
