@@ -113,10 +113,7 @@ func (p place) imageInput(name, uri string) *lambda.CreateFunctionInput {
 // demoBinary is the demo's Go handler.
 func demoBinary(t *testing.T) []byte {
 	t.Helper()
-	if _, err := goCode(); err != nil {
-		t.Fatal(err)
-	}
-	data, err := os.ReadFile(filepath.Join(scratch, "bootstrap"))
+	data, err := goBinary()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,14 +55,26 @@ func build(pkg, to string) error {
 	return nil
 }
 
-// handlerCode gives the code package of a handler in Go, built once for all tests; folder is below the module.
-func handlerCode(folder string) func() ([]byte, error) {
+// handlerBinary gives a handler in Go as a program, built once for all tests; folder is below the module.
+func handlerBinary(folder string) func() ([]byte, error) {
 	return sync.OnceValues(func() ([]byte, error) {
 		bootstrap := filepath.Join(scratch, "bootstrap-"+path.Base(folder))
 		if err := build("github.com/lamina-dev/lamina/"+folder, bootstrap); err != nil {
 			return nil, err
 		}
-		binary, err := os.ReadFile(bootstrap)
+		return os.ReadFile(bootstrap)
+	})
+}
+
+// handlerCode gives the code package of a handler in Go.
+func handlerCode(folder string) func() ([]byte, error) {
+	return zipped(handlerBinary(folder))
+}
+
+// zipped makes the code package of a program once.
+func zipped(program func() ([]byte, error)) func() ([]byte, error) {
+	return sync.OnceValues(func() ([]byte, error) {
+		binary, err := program()
 		if err != nil {
 			return nil, err
 		}
@@ -70,8 +82,11 @@ func handlerCode(folder string) func() ([]byte, error) {
 	})
 }
 
-// goCode is the demo's Go handler.
-var goCode = handlerCode("examples/demo/handler")
+// The demo's Go handler, as a program and as a code package.
+var (
+	goBinary = handlerBinary("examples/demo/handler")
+	goCode   = zipped(goBinary)
+)
 
 // needPython skips where no Python 3.13 runs; Lamina finds interpreters in the same places, and more.
 func needPython(t *testing.T) {
