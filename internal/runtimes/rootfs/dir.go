@@ -45,43 +45,44 @@ func (d *Dir) Use(ctx context.Context, digest string, fill func(ctx context.Cont
 	if !digestForm.MatchString(digest) {
 		return "", nil, fmt.Errorf("%q is no SHA-256", digest)
 	}
-	root = filepath.Join(d.path, digest)
+	l, err := d.hold(ctx, digest, fill)
+	if err != nil {
+		return "", nil, err
+	}
+	return filepath.Join(d.path, digest), sync.OnceFunc(l.release), nil
+}
+
+// hold gives a shared lock on a root that is there, made by fill if need be. It
+// asks for the lock alone only while the root is missing: others hold a finished
+// one for as long as their environments live.
+func (d *Dir) hold(ctx context.Context, digest string, fill func(ctx context.Context, dir string) error) (*lockFile, error) {
+	root := filepath.Join(d.path, digest)
 	for {
 		l, err := d.lock(ctx, digest, unix.LOCK_SH)
 		if err != nil {
-			return "", nil, err
+			return nil, err
 		}
-		if _, err := os.Stat(root); err == nil {
-			return root, sync.OnceFunc(l.release), nil
-		} else if !errors.Is(err, fs.ErrNotExist) || fill == nil {
-			l.release()
-			return "", nil, fmt.Errorf("use a root file system: %w", err)
+		if _, err = os.Stat(root); err == nil {
+			return l, nil
 		}
 		l.release()
-		if err := d.make(ctx, digest, fill, nil); err != nil {
-			return "", nil, err
+		if !errors.Is(err, fs.ErrNotExist) || fill == nil {
+			return nil, fmt.Errorf("use a root file system: %w", err)
+		}
+		if l, err = d.tryLock(digest, unix.LOCK_EX); err != nil {
+			return nil, err
+		}
+		if l == nil {
+			continue
+		}
+		if _, err = os.Stat(root); err != nil {
+			err = d.place(root, func(part string) error { return fill(ctx, part) })
+		}
+		l.release()
+		if err != nil {
+			return nil, err
 		}
 	}
-}
-
-// make fills the folder of a root under its lock, if nobody else has meanwhile,
-// and calls record, if there is one, before anybody may remove it again.
-func (d *Dir) make(ctx context.Context, digest string, fill func(ctx context.Context, dir string) error, record func() error) error {
-	l, err := d.lock(ctx, digest, unix.LOCK_EX)
-	if err != nil {
-		return err
-	}
-	defer l.release()
-	root := filepath.Join(d.path, digest)
-	if _, err := os.Stat(root); err != nil {
-		if err := d.place(root, func(part string) error { return fill(ctx, part) }); err != nil {
-			return err
-		}
-	}
-	if record == nil {
-		return nil
-	}
-	return record()
 }
 
 // place lets fill make a folder beside, then puts it under its name.
@@ -120,12 +121,17 @@ func (d *Dir) Make(ctx context.Context, fill func(ctx context.Context, dir strin
 	if digest, err = fill(ctx, temp); err != nil {
 		return "", err
 	}
-	return digest, d.make(ctx, digest, func(_ context.Context, part string) error {
+	l, err := d.hold(ctx, digest, func(_ context.Context, part string) error {
 		if err := os.Remove(part); err != nil {
 			return err
 		}
 		return os.Rename(temp, part)
-	}, record)
+	})
+	if err != nil {
+		return digest, err
+	}
+	defer l.release()
+	return digest, record()
 }
 
 // Collect removes the roots that nobody uses and that keep does not want, and

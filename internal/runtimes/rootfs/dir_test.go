@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 var one, two = strings.Repeat("1", 64), strings.Repeat("2", 64)
@@ -27,18 +28,22 @@ func filled(_ context.Context, dir string) error {
 	return os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o644)
 }
 
-// TestUnpackedOnce: many want a root, through separate handles as processes have; one makes it.
+// TestUnpackedOnce: many want a root, through separate handles as processes have, and keep it, as environments do; one
+// makes it and none waits for another to let go.
 func TestUnpackedOnce(t *testing.T) {
 	first := openDir(t)
 	var fills atomic.Int32
-	var all sync.WaitGroup
+	var all, have sync.WaitGroup
 	for range 8 {
+		have.Add(1)
 		all.Go(func() {
 			d := &Dir{first.path}
 			root, release, err := d.Use(t.Context(), one, func(ctx context.Context, dir string) error {
 				fills.Add(1)
+				time.Sleep(2 * lockPause) // while the others ask
 				return filled(ctx, dir)
 			})
+			have.Done()
 			if err != nil {
 				t.Error(err)
 				return
@@ -47,6 +52,7 @@ func TestUnpackedOnce(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(root, "file")); err != nil {
 				t.Error(err)
 			}
+			have.Wait()
 		})
 	}
 	all.Wait()
