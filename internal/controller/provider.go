@@ -120,7 +120,8 @@ func (c *Controller) home(r *round, g *group, v lamina.Version, o *outcome) *gro
 	return &group{provider: p}
 }
 
-// collect takes ended environments off the list and remembers why they ended.
+// collect takes ended environments off the list and remembers why they ended: not
+// because of what was asked of them, nor because of their instance's end.
 func (c *Controller) collect(r *round, key string) []environment {
 	var live []environment
 	for _, e := range r.envs[key] {
@@ -129,7 +130,7 @@ func (c *Controller) collect(r *round, key string) []environment {
 			continue
 		}
 		r.remove(e)
-		if !e.spec.Draining {
+		if !e.spec.Draining && !e.taken() {
 			c.remember(key, e)
 		}
 	}

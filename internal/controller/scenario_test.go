@@ -247,6 +247,33 @@ func TestAStuckEnvironmentIsStruckOff(t *testing.T) {
 	})
 }
 
+// TestAnInstanceThatEndsFailsNoVersion: an agent that is told to end by somebody
+// else says of its environments that they have ended, for no reason. One that was
+// starting is started elsewhere.
+func TestAnInstanceThatEndsFailsNoVersion(t *testing.T) {
+	scenario(t, 100, func(w *region) {
+		w.mu.Lock()
+		w.stuck = 100 // so that the agents last while their starting environments end
+		w.mu.Unlock()
+		v := w.publishes(2048)
+		w.after(5 * time.Second)
+		w.wantActive(v)
+		w.mu.Lock()
+		w.initAfter = 10 * time.Second
+		w.mu.Unlock()
+		v = w.publishes(2048)
+		w.after(time.Second)
+		for _, id := range w.world.IDs() {
+			w.world.Quit(id)
+		}
+		w.after(2 * time.Minute)
+		w.wantActive(v)
+		if st := w.status(v); st.Serving != v.Generation {
+			t.Errorf("generation %d serves, want %d", st.Serving, v.Generation)
+		}
+	})
+}
+
 // TestARecreatedFunctionNeverMeetsOldEnvironments: while a restarted server does
 // not know yet what runs, the function is deleted and made anew, with the same
 // key and generation.

@@ -26,6 +26,12 @@ func (e environment) ready() bool {
 
 func (e environment) ended() bool { return e.status.State == wire.EnvironmentEnded }
 
+// taken says whether it ended for no reason of its own, as an agent that ends says
+// of its environments before it is gone. That tells nothing about the function.
+func (e environment) taken() bool {
+	return e.ended() && e.status.ReasonCode == "" && e.status.Reason == ""
+}
+
 // failure is why environments of a generation can't come up.
 type failure struct {
 	generation int64

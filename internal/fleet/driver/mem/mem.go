@@ -99,6 +99,14 @@ func (w *World) Kill(id string) {
 	}
 }
 
+// Quit has an instance end as SIGTERM does: its environments drain, of which it
+// tells, and then it is gone.
+func (w *World) Quit(id string) {
+	if a := w.agent(id); a != nil {
+		a.end(orphanGrace)
+	}
+}
+
 // Sever ends the session of an instance's agent, which dials again.
 func (w *World) Sever(id string) {
 	if a := w.agent(id); a != nil {
