@@ -91,14 +91,58 @@ func TestMetricsOfInvocations(t *testing.T) {
 	if n := total(t, c, "ConcurrencyThrottles", types.StatisticSum, function); n != refused {
 		t.Errorf("%v concurrency throttles of %v", n, refused)
 	}
-	if n := total(t, c, "CPUThrottles", types.StatisticSum, function); n != 0 {
-		t.Errorf("%v CPU throttles", n)
+	for _, name := range []string{"CPUThrottles", "MemoryThrottles", "DiskThrottles"} {
+		if n := total(t, c, name, types.StatisticSum, function); n != 0 {
+			t.Errorf("%v %s", n, name)
+		}
 	}
 	if n := total(t, c, "ConcurrentExecutions", types.StatisticMaximum, function); n != 6 {
 		t.Errorf("at most %v ran at once, want 6", n)
 	}
 	fleetMetrics(t, s, f.Name)
+	everyMetric(t, c, f.Name, p.running(t)[0].Type)
 	prometheus(t, s, refused)
+}
+
+// everyMetric looks for each metric of lmi-service.md 7, by its dimensions and with its unit, as GetMetricData gives them.
+func everyMetric(t *testing.T, c *cloudwatch.Client, function, instanceType string) {
+	t.Helper()
+	ofFunction := dimensions("FunctionName", function)
+	ofProvider := dimensions("CapacityProviderName", "main", "InstanceType", instanceType)
+	ofEnvironment := dimensions("CapacityProviderName", "main", "FunctionName", function, "Resource", function+":$LATEST.PUBLISHED")
+	from, to := time.Now().Add(-30*time.Minute), time.Now().Add(time.Minute)
+	for _, m := range []struct {
+		name string
+		unit types.StandardUnit
+		dims []types.Dimension
+	}{
+		{"Invocations", types.StandardUnitCount, ofFunction},
+		{"Errors", types.StandardUnitCount, ofFunction},
+		{"Duration", types.StandardUnitMilliseconds, ofFunction},
+		{"ConcurrentExecutions", types.StandardUnitCount, ofFunction},
+		{"Throttles", types.StandardUnitCount, ofFunction},
+		{"ConcurrencyThrottles", types.StandardUnitCount, ofFunction},
+		{"CPUThrottles", types.StandardUnitCount, ofFunction},
+		{"MemoryThrottles", types.StandardUnitCount, ofFunction},
+		{"DiskThrottles", types.StandardUnitCount, ofFunction},
+		{"CPUUtilization", types.StandardUnitPercent, ofProvider},
+		{"MemoryUtilization", types.StandardUnitPercent, ofProvider},
+		{"vCPUAvailable", types.StandardUnitCount, ofProvider},
+		{"vCPUAllocated", types.StandardUnitCount, ofProvider},
+		{"MemoryAvailable", types.StandardUnitBytes, ofProvider},
+		{"MemoryAllocated", types.StandardUnitBytes, ofProvider},
+		{"ExecutionEnvironmentConcurrency", types.StandardUnitCount, ofEnvironment},
+		{"ExecutionEnvironmentConcurrencyLimit", types.StandardUnitCount, ofEnvironment},
+		{"ExecutionEnvironmentCPUUtilization", types.StandardUnitPercent, ofEnvironment},
+		{"ExecutionEnvironmentMemoryUtilization", types.StandardUnitPercent, ofEnvironment},
+	} {
+		data, err := c.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{StartTime: &from, EndTime: &to, MetricDataQueries: []types.MetricDataQuery{
+			{Id: aws.String("q"), MetricStat: &types.MetricStat{Unit: m.unit, Period: aws.Int32(60), Stat: aws.String("SampleCount"),
+				Metric: &types.Metric{Namespace: aws.String("AWS/Lambda"), MetricName: &m.name, Dimensions: m.dims}}}}})
+		if err != nil || len(data.MetricDataResults[0].Values) == 0 {
+			t.Errorf("%s in %s: %v, %v", m.name, m.unit, data, err)
+		}
+	}
 }
 
 // throttle makes four calls more than there are slots and gives how many were

@@ -3,6 +3,7 @@ package cloudwatch
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,12 +31,9 @@ func (s *Service) getMetricData(ctx context.Context, in *model.GetMetricDataInpu
 	if err != nil {
 		return nil, err
 	}
-	results := make([]model.MetricDataResult, 0, len(in.MetricDataQueries))
-	for _, q := range in.MetricDataQueries {
-		r := s.result(scopeOf(ctx), in, q)
-		if q.ReturnData == nil || *q.ReturnData {
-			results = append(results, r)
-		}
+	results, err := s.results(scopeOf(ctx), in)
+	if err != nil {
+		return nil, err
 	}
 	most := mostDatapoints
 	if in.MaxDatapoints != nil && *in.MaxDatapoints > 0 {
@@ -66,13 +64,14 @@ func checkQueries(in *model.GetMetricDataInput) error {
 			return lamina.Errorf(codeValidation, "The values for parameter id in MetricDataQueries are not unique.")
 		case (q.MetricStat == nil) == (q.Expression == nil):
 			return lamina.Errorf(codeValidation, "Exactly one of the parameters Expression and MetricStat must be specified for the query %s.", id)
-		case q.Expression != nil:
-			return lamina.Errorf(codeValidation, "Error in expression '%s': Lamina serves no expressions yet. Ask for the metrics with MetricStat and calculate from these.", id)
+		}
+		seen[id] = true
+		if q.MetricStat == nil {
+			continue
 		}
 		if err := checkStat(q.MetricStat, id); err != nil {
 			return err
 		}
-		seen[id] = true
 	}
 	return nil
 }
@@ -87,27 +86,62 @@ func checkStat(m *model.MetricStat, id string) error {
 	return nil
 }
 
-// result is a query's whole answer, the newest point first unless it is to be last.
-func (s *Service) result(scope lamina.Scope, in *model.GetMetricDataInput, q model.MetricDataQuery) model.MetricDataResult {
-	m := q.MetricStat
-	period := time.Duration(*m.Period) * time.Second
-	take, _ := statisticOf(*m.Stat) // was checked
-	out := model.MetricDataResult{Id: q.Id, Label: m.Metric.MetricName, Timestamps: []time.Time{}, Values: []float64{}, StatusCode: new(model.StatusCodeComplete)}
-	if q.Label != nil {
-		out.Label = q.Label
+// results are the whole answers, in the order of the queries.
+func (s *Service) results(scope lamina.Scope, in *model.GetMetricDataInput) ([]model.MetricDataResult, error) {
+	c := &calculation{
+		in: in, metric: func(q model.MetricDataQuery) series { return s.metricSeries(scope, in, q) },
+		done: map[string]amount{}, begun: map[string]bool{},
 	}
+	results := make([]model.MetricDataResult, 0, len(in.MetricDataQueries))
+	for _, q := range in.MetricDataQueries {
+		a, err := c.value(*q.Id)
+		switch {
+		case err != nil:
+			return nil, err
+		case q.ReturnData != nil && !*q.ReturnData:
+			continue
+		case a.series == nil:
+			return nil, errExpression(*q.Id, errors.New("its value is a number, where a time series is wanted. Set ReturnData to false where only other expressions need it"))
+		}
+		for _, l := range a.series {
+			results = append(results, resultOf(q, l, a.several, value(in.ScanBy) == model.ScanByTimestampAscending))
+		}
+	}
+	return results, nil
+}
+
+// resultOf is one series of a query, the newest point first unless it is to be last.
+func resultOf(q model.MetricDataQuery, l series, several, ascending bool) model.MetricDataResult {
+	out := model.MetricDataResult{Id: q.Id, Label: new(l.label), Timestamps: append([]time.Time{}, l.times...), Values: append([]float64{}, l.values...), StatusCode: new(model.StatusCodeComplete)}
+	switch {
+	case several && q.Label != nil:
+		out.Label = new(*q.Label + " " + l.label)
+	case several:
+	case q.Label != nil:
+		out.Label = q.Label
+	case q.Expression != nil:
+		out.Label = q.Id
+	}
+	if !ascending {
+		slices.Reverse(out.Timestamps)
+		slices.Reverse(out.Values)
+	}
+	return out
+}
+
+// metricSeries is a metric's.
+func (s *Service) metricSeries(scope lamina.Scope, in *model.GetMetricDataInput, q model.MetricDataQuery) series {
+	m := q.MetricStat
+	out := series{label: *m.Metric.MetricName, period: time.Duration(*m.Period) * time.Second, times: []time.Time{}, values: []float64{}}
+	take, _ := statisticOf(*m.Stat) // was checked
 	points := s.Metrics.Query(metric.Query{
 		ID: idOf(scope, m.Metric.Namespace, m.Metric.MetricName, m.Metric.Dimensions), Unit: value(m.Unit),
-		From: floor(*in.StartTime, period), To: ceil(*in.EndTime), Period: period,
+		From: floor(*in.StartTime, out.period), To: ceil(*in.EndTime), Period: out.period,
 	})
 	for _, p := range merged(points) {
 		if v, ok := take(p.Stat); ok {
-			out.Timestamps, out.Values = append(out.Timestamps, p.Time), append(out.Values, v)
+			out.add(p.Time, v)
 		}
-	}
-	if value(in.ScanBy) != model.ScanByTimestampAscending {
-		slices.Reverse(out.Timestamps)
-		slices.Reverse(out.Values)
 	}
 	return out
 }

@@ -34,6 +34,9 @@ pages = cw.get_paginator("get_metric_data").paginate(MetricDataQueries=[query(La
 result = pages.build_full_result()["MetricDataResults"][0]
 assert (result["Label"], result["Values"], result["StatusCode"]) == ("slowest", [100.0], "Complete"), result
 
+calculated = cw.get_metric_data(MetricDataQueries=[query(ReturnData=False), {"Id": "half", "Expression": "SUM(METRICS()) / 2"}], **{"StartTime": start, "EndTime": end})
+assert [(r["Id"], r["Label"], r["Values"]) for r in calculated["MetricDataResults"]] == [("half", "half", [50.0])], calculated
+
 for i in range(6):
     cw.put_metric_data(Namespace="Many", MetricData=[{"MetricName": f"m{i}-{n}", "Value": 1} for n in range(100)])
 names = [m["MetricName"] for p in cw.get_paginator("list_metrics").paginate(Namespace="Many") for m in p["Metrics"]]
