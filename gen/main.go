@@ -14,12 +14,17 @@ import (
 func main() {
 	models := flag.String("models", "../shared/models", "folder with the <service>.service.json models")
 	out := flag.String("out", "internal/awsmodel", "folder that receives one package per service")
+	page := flag.String("page", "docs/operations.md", "file that receives the list of operations")
 	flag.Parse()
 	for _, s := range served {
 		if err := generate(*models, *out, s); err != nil {
 			fmt.Fprintf(os.Stderr, "gen: %s: %v\n", s.name, err)
 			os.Exit(1)
 		}
+	}
+	if err := writePage(*models, *page); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
 	}
 }
 

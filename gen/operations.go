@@ -76,6 +76,19 @@ var served = []service{
 		DescribeNetworkAcls DescribeDhcpOptions DescribeImages`},
 }
 
+// unserved lists, sorted, the model's other operations.
+func (s service) unserved(m *model) []string {
+	chosen := s.chosen(m)
+	var names []string
+	for name := range m.Operations {
+		if _, ok := slices.BinarySearch(chosen, name); !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // chosen lists, sorted, the model's operations that a service wants.
 func (s service) chosen(m *model) []string {
 	var names []string

@@ -15,6 +15,7 @@ func (p *pack) table() string {
 	for _, op := range p.ops {
 		p.operationLine(&b, op)
 	}
+	p.unservedLines(&b)
 	p.errorLines(&b)
 	for _, name := range p.reach {
 		p.shapeLines(&b, name)
@@ -55,6 +56,18 @@ func (p *pack) operationLine(b *strings.Builder, name string) {
 	}
 	line(b, "op", name, o.HTTP.Method, o.HTTP.RequestURI, in, out,
 		"status="+status, "wrapper="+wrapper, "events="+p.events(o), "errors="+strings.Join(codes, ","))
+}
+
+// unservedLines list what the service has and this server does not, so that a
+// refusal can name it. Other protocols' requests say the name themselves.
+func (p *pack) unservedLines(b *strings.Builder) {
+	if p.model.Metadata.Protocol != "rest-json" {
+		return
+	}
+	for _, name := range p.unserved(p.model) {
+		o := p.model.Operations[name]
+		line(b, "unserved", name, o.HTTP.Method, o.HTTP.RequestURI)
+	}
 }
 
 // events names the union of the events that an operation answers with; "" when

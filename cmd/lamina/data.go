@@ -11,6 +11,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+
+	"github.com/lamina-dev/lamina/internal/store/sqlite"
 )
 
 // dataFlags name the data folder in every subcommand that needs it.
@@ -56,6 +58,13 @@ func (f folder) telemetry() string { return filepath.Join(string(f), "telemetry"
 func (f folder) metrics() string   { return filepath.Join(string(f), "metrics") }
 func (f folder) instances() string { return filepath.Join(string(f), "instances") }
 func (f folder) running() string   { return filepath.Join(string(f), "server.json") }
+
+// used tells whether a server has ever kept something here. Other programs have
+// folders called store or images too, and a wrong --data must not empty these.
+func (f folder) used() bool {
+	_, err := os.Stat(filepath.Join(f.store(), sqlite.FileName))
+	return err == nil
+}
 
 // maxSocketPath is what sockaddr_un holds on the strictest system (macOS: 104).
 const maxSocketPath = 100

@@ -62,9 +62,22 @@ func bySide(v *iam.Verifier) func(*http.Request) (awsproto.Proof, error) {
 func doorMux(aws http.Handler, links codeLinks) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+codePath+"{sha}", links.serve)
-	mux.Handle("/_lamina/", http.NotFoundHandler())
-	mux.Handle("/", aws)
-	return mux
+	return beside(mux, aws)
+}
+
+// beside puts this server's own pages beside AWS's operations. Only these go
+// through a ServeMux, which redirects from paths that hold an empty segment or
+// dots: a bucket's key or a function's name may well be such.
+func beside(own *http.ServeMux, aws http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, ownPath) || r.URL.Path == metricsPath {
+			if _, pattern := own.Handler(r); pattern != "" || strings.HasPrefix(r.URL.Path, ownPath) {
+				own.ServeHTTP(w, r)
+				return
+			}
+		}
+		aws.ServeHTTP(w, r)
+	})
 }
 
 // serveDoor answers environments until ctx ends.

@@ -95,11 +95,16 @@ func alive(pid int) bool {
 
 type resetCmd struct{ dataFlags }
 
-// Run stops the server and removes what it kept; only files Lamina made are touched.
+// Run stops the server and removes what it kept; only files Lamina made are
+// touched, and none in a folder that no server has used.
 func (c resetCmd) Run(ctx context.Context) error {
 	f, err := c.folder()
 	if err != nil {
 		return err
+	}
+	if !f.used() {
+		fmt.Println("No Lamina server has used", f, "as its data folder; nothing is removed")
+		return nil
 	}
 	if _, err := stop(ctx, f); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,8 @@ import (
 const (
 	defaultListen = "127.0.0.1:4566" // where the ecosystem's local wrappers look (DESIGN.md 21)
 	defaultRegion = "us-east-1"
-	healthPath    = "/_lamina/health"
+	ownPath       = "/_lamina/" // of all that is no operation of AWS
+	healthPath    = ownPath + "health"
 )
 
 // targetFlags say which server a client command means.
@@ -25,6 +27,17 @@ type targetFlags struct {
 	dataFlags
 	Endpoint string `help:"Endpoint of the server (default: the one of the data folder)." placeholder:"URL"`
 	Region   string `help:"Region to use (default: AWS_REGION, else us-east-1)."`
+}
+
+// clientEnv is the environment for clients of this server: with the data folder
+// where it is not the usual one, so that lamina's own commands find it as well.
+func (t targetFlags) clientEnv(endpoint string) (set [][2]string, unset []string, err error) {
+	set, unset = clientEnv(endpoint, t.region())
+	if t.Data == "" {
+		return set, unset, nil
+	}
+	f, err := t.folder()
+	return append(set, [2]string{"LAMINA_DATA", string(f)}), unset, err
 }
 
 func (t targetFlags) endpoint() (string, error) {
@@ -90,12 +103,18 @@ func clientEnv(endpoint, region string) (set [][2]string, unset []string) {
 type envCmd struct{ targetFlags }
 
 // Run prints shell commands.
-func (c envCmd) Run() error {
+func (c envCmd) Run(ctx context.Context) error {
 	endpoint, err := c.endpoint()
 	if err != nil {
 		return err
 	}
-	set, unset := clientEnv(endpoint, c.region())
+	set, unset, err := c.clientEnv(endpoint)
+	if err != nil {
+		return err
+	}
+	if health(ctx, endpoint) != nil { // what is printed is right for one that starts later
+		fmt.Fprintf(os.Stderr, "lamina: no Lamina server answers at %s yet; start one with: lamina up\n", endpoint)
+	}
 	for _, kv := range set {
 		fmt.Printf("export %s=%s\n", kv[0], shellQuote(kv[1]))
 	}
@@ -131,13 +150,16 @@ func (c execCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if err := health(ctx, endpoint); err != nil {
-		return fmt.Errorf("no Lamina server answers at %s (%w); start one with: lamina up", endpoint, err)
+		return fmt.Errorf("no Lamina server answers at %s (%w); start one with: lamina up", endpoint, cmp.Or(errors.Unwrap(err), err))
 	}
 	path, err := exec.LookPath(command[0])
 	if err != nil {
-		return fmt.Errorf("find the command: %w", err)
+		return fmt.Errorf("find the command %s: %w", command[0], cmp.Or(errors.Unwrap(err), err))
 	}
-	set, unset := clientEnv(endpoint, c.region())
+	set, unset, err := c.clientEnv(endpoint)
+	if err != nil {
+		return err
+	}
 	return syscall.Exec(path, command, mergeEnv(os.Environ(), set, unset))
 }
 

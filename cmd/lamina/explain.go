@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/console"
+	"github.com/lamina-dev/lamina/internal/fleet/catalogue"
+	"github.com/lamina-dev/lamina/internal/network"
 )
 
 type explainCmd struct {
@@ -44,10 +47,10 @@ func (c explainCmd) Run(ctx context.Context) error {
 func printReport(r console.Report, indent string) {
 	fmt.Printf("%s%s  %s\n", indent, r.Name, r.State)
 	if r.MaxVCPUs > 0 {
-		fmt.Printf("%s  %d of at most %d vCPUs in %d instances\n", indent, r.VCPUs, r.MaxVCPUs, len(r.Instances))
+		fmt.Printf("%s  %d of at most %d vCPUs in %s\n", indent, r.VCPUs, r.MaxVCPUs, counted(len(r.Instances), "instance"))
 	}
 	for _, i := range r.Instances {
-		fmt.Printf("%s  %s  %-12s  %s  %-13s  %d environments\n", indent, i.ID, i.Type, i.Zone, i.State, i.Environments)
+		fmt.Printf("%s  %s  %-12s  %s  %-13s  %s\n", indent, i.ID, i.Type, i.Zone, i.State, counted(i.Environments, "environment"))
 	}
 	for _, f := range r.Findings {
 		fmt.Printf("%s  %s: %s\n", indent, f.Code, f.Text)
@@ -60,10 +63,17 @@ func printReport(r console.Report, indent string) {
 	}
 }
 
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 type outageCmd struct {
 	dataFlags
 	Names []string `arg:"" optional:"" help:"Zones (us-east-1a) or instance types (c6a.large); none: list what is unavailable."`
-	Over  bool     `help:"Make them available again."`
+	Over  bool     `help:"Make them available again; without names, all that are not."`
 }
 
 // Run switches zones and types off and on.
@@ -73,10 +83,16 @@ func (c outageCmd) Run(ctx context.Context) error {
 		return err
 	}
 	var o console.Outage
-	if len(c.Names) == 0 {
-		err = ask(ctx, f, http.MethodGet, "/outage", nil, &o)
+	names := c.Names
+	if len(names) == 0 {
+		if err = ask(ctx, f, http.MethodGet, "/outage", nil, &o); c.Over {
+			names = o.Off
+		}
 	}
-	for _, name := range c.Names {
+	for _, name := range names {
+		if !c.Over && !canFail(name) {
+			return fmt.Errorf("%s is neither a zone, such as us-east-1a, nor an instance type that Lamina knows, such as c6a.large", name)
+		}
 		if err = ask(ctx, f, http.MethodPost, "/outage", console.Outage{Name: name, Over: c.Over}, &o); err != nil {
 			break
 		}
@@ -90,6 +106,15 @@ func (c outageCmd) Run(ctx context.Context) error {
 		fmt.Println("Unavailable:", strings.Join(o.Off, ", "))
 	}
 	return err
+}
+
+// canFail tells whether there is a zone or an instance type of this name.
+func canFail(name string) bool {
+	if _, ok := catalogue.Find(name); ok {
+		return true
+	}
+	_, ok := network.FindZone(name[:max(0, len(name)-1)], name)
+	return ok
 }
 
 // ask talks to the console of the server of a data folder.
@@ -113,7 +138,7 @@ func ask(ctx context.Context, f folder, method, path string, in, out any) error 
 	}}}
 	res, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("no Lamina server answers for %s (%w); start one with: lamina up", f, err)
+		return fmt.Errorf("no Lamina server answers for the data folder %s (%w); start one with lamina up, or name the folder of a running one with --data DIR", f, errors.Unwrap(err))
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))

@@ -55,7 +55,7 @@ func traceID(ctx context.Context) string {
 }
 
 // codePath is where GetFunction's Code.Location points.
-const codePath = "/_lamina/code/"
+const codePath = ownPath + "code/"
 
 // linkLife is how long such a link works, as on AWS.
 const linkLife = 10 * time.Minute

@@ -52,10 +52,13 @@ func main() {
 	gateway.Main()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	if len(os.Args) == 1 {
+		os.Args = append(os.Args, "--help") // the error of a missing command would name five of them
+	}
 	var c cli
 	k := kong.Parse(&c, kong.Name("lamina"),
 		kong.Description("The open, self-hosted AWS Lambda Managed Instances."),
-		kong.DefaultEnvars("LAMINA"), kong.UsageOnError(),
+		kong.DefaultEnvars("LAMINA"), kong.ShortUsageOnError(),
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	if err := k.Run(); err != nil {
 		if code, ok := errors.AsType[exitError](err); ok {

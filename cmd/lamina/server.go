@@ -208,9 +208,8 @@ func (s *server) routes() http.Handler {
 	})
 	mux.HandleFunc("GET "+codePath+"{sha}", links.serve)
 	mux.Handle("GET "+metricsPath, onlyLoopback(s.publisher, aws))
-	mux.Handle("/", aws)
 	s.doorHandler = s.gate.Around(withTrace(doorMux(aws, links)))
-	return iam.Guard(s.gate.Around(withTrace(mux)), s.cfg.hosts)
+	return iam.Guard(s.gate.Around(withTrace(beside(mux, aws))), s.cfg.hosts)
 }
 
 // run works until ctx ends. ready is called once agents of an earlier server

@@ -67,6 +67,9 @@ func (c upCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.VCPUCores < 0 {
+		return errors.New("--vcpu-cores takes a share of a core above 0, for example 0.25")
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: c.level()}))
 	l, err := listen(c.Listen)
 	if err != nil {
@@ -210,11 +213,20 @@ func (c upCmd) announce(s *server, box choice) {
 	fmt.Printf("  one vCPU  %.2f of a core (--vcpu-cores)\n", s.cfg.settings.VCPUCores)
 	fmt.Printf("  sandbox   %s (lamina doctor says what it isolates)\n", box)
 	fmt.Printf("  network   %s\n", box.describeNetwork())
+	if !s.cfg.loopback {
+		fmt.Println("No client's keys are accepted at an address off loopback: keys of one's own are still to come.")
+		fmt.Println("For clients, listen on loopback (the default); from another machine, use a tunnel: ssh -L 4566:127.0.0.1:4566 HOST")
+		return
+	}
 	fmt.Println("Point a client at it:")
 	set, unset := clientEnv(s.cfg.endpoint, targetFlags{}.region())
 	for _, kv := range set {
 		fmt.Printf("  export %s=%s\n", kv[0], shellQuote(kv[1]))
 	}
 	fmt.Printf("  unset %s\n", strings.Join(unset, " "))
-	fmt.Println("or: eval \"$(lamina env)\"   or: lamina exec -- terraform apply")
+	folder := ""
+	if c.Data != "" {
+		folder = " --data " + shellQuote(string(s.cfg.folder))
+	}
+	fmt.Printf("or: eval \"$(lamina env%[1]s)\"   or: lamina exec%[1]s -- terraform apply\n", folder)
 }

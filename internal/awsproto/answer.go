@@ -14,6 +14,7 @@ var (
 	typeCBOR   = []string{"application/cbor"}
 	typeJSON11 = []string{"application/x-amz-json-1.1"}
 	typeXML    = []string{"text/xml"}
+	typeS3     = []string{"application/xml"}
 	typeEC2    = []string{"text/xml;charset=UTF-8"}
 )
 
@@ -30,6 +31,8 @@ func (x *exchange) contentType() []string {
 		return typeXML
 	case ec2Query:
 		return typeEC2
+	case restXML:
+		return typeS3
 	}
 	return typeJSON
 }

@@ -153,6 +153,8 @@ func (x *exchange) writeFault(f failure) {
 		x.write(f.status, x.faultEC2(f))
 	case rpcCBOR:
 		x.write(f.status, x.faultCBOR(f))
+	case restXML:
+		x.write(f.status, x.faultS3(f))
 	default:
 		x.write(f.status, x.faultJSON(f))
 	}
@@ -232,6 +234,16 @@ func (x *exchange) faultQuery(f failure) []byte {
 	w.close("Error")
 	w.element("RequestId", x.call.RequestID)
 	w.close("ErrorResponse")
+	return w.b
+}
+
+func (x *exchange) faultS3(f failure) []byte {
+	w := &xmlWriter{protocol: restXML, b: []byte(xmlHead)}
+	w.open("Error")
+	w.element("Code", f.code)
+	w.element("Message", f.message)
+	w.element("RequestId", x.call.RequestID)
+	w.close("Error")
 	return w.b
 }
 

@@ -36,6 +36,7 @@ const (
 
 // Texts of the wire layer.
 const (
+	textUnserved    = "Lamina does not serve "
 	textNoGzip      = "The request body is not valid gzip"
 	textThrottled   = "Rate exceeded"           // of Lambda's control plane
 	reasonThrottled = "CallerRateLimitExceeded" // of the model's throttling reasons

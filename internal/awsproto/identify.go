@@ -136,6 +136,8 @@ func rpcPath(r *http.Request) (target, operation string) {
 func guess(r *http.Request) protocol {
 	kind := r.Header.Get("Content-Type")
 	switch {
+	case strings.HasPrefix(scopeService(r), "s3"):
+		return restXML
 	case r.Header.Get("X-Amz-Target") != "" || strings.HasPrefix(kind, "application/x-amz-json"):
 		return awsJSON
 	case speaksCBOR(r):
@@ -179,19 +181,5 @@ func (x *exchange) placeByVersion(version string) {
 			x.call.Service = name
 			return
 		}
-	}
-}
-
-// unknown is the answer to an operation that is not served.
-func (x *exchange) unknown() error {
-	switch x.protocol {
-	case query, ec2Query:
-		return faultf("InvalidAction", "The action %s is not valid for this web service.", x.form.text("Action"))
-	case awsJSON:
-		return &Fault{Code: codeUnknownOperation, status: http.StatusBadRequest}
-	case rpcCBOR:
-		return &Fault{Code: codeUnknownOperation, status: http.StatusNotFound} // as smithy's rpc-v2-cbor has it
-	default:
-		return &Fault{Code: codeUnknownOperation, Message: "Unknown operation: " + x.r.Method + " " + x.r.URL.EscapedPath(), status: http.StatusNotFound}
 	}
 }

@@ -107,9 +107,9 @@ func TestMetricsErrorsInThreeProtocols(t *testing.T) {
 		{rpc(t, "PutMetricData", map[string]any{"Namespace": "N", "MetricData": []any{struct{}{}}}), 400, "MissingParameter;Sender", fault("MissingRequiredParameterException", required), "required"},
 		{metricsJSON("PutMetricData", `{"Namespace":"N","MetricData":[{}]}`), 400, "MissingParameter;Sender", `{"__type":"MissingRequiredParameterException","message":"` + required + `"}`, "required"},
 		{metricsForm("Action=PutMetricData&Namespace=N&MetricData.member.1.Value=1"), 400, "", xml("MissingParameter", required), "required"},
-		{rpc(t, "DescribeAlarms", struct{}{}), 404, "UnknownOperationException;Sender", fault("UnknownOperationException", ""), "unknown"},
-		{metricsJSON("DescribeAlarms", `{}`), 400, "UnknownOperationException;Sender", `{"__type":"UnknownOperationException","message":""}`, "unknown"},
-		{metricsForm("Action=DescribeAlarms"), 400, "", xml("InvalidAction", "The action DescribeAlarms is not valid for this web service."), "unknown"},
+		{rpc(t, "DescribeAlarms", struct{}{}), 404, "UnknownOperationException;Sender", fault("UnknownOperationException", "Lamina does not serve DescribeAlarms of monitoring."), "unknown"},
+		{metricsJSON("DescribeAlarms", `{}`), 400, "UnknownOperationException;Sender", `{"__type":"UnknownOperationException","message":"Lamina does not serve DescribeAlarms of monitoring."}`, "unknown"},
+		{metricsForm("Action=DescribeAlarms"), 400, "", xml("InvalidAction", "Lamina does not serve DescribeAlarms of monitoring."), "unknown"},
 	} {
 		code, header, body := send(m, test.r)
 		if code != test.code || body != test.body || header.Get("X-Amzn-Query-Error") != test.queryError {

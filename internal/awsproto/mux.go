@@ -48,8 +48,9 @@ type served struct {
 	service *Service
 	entries map[string]*entry
 
-	once   sync.Once
-	routes *route
+	once     sync.Once
+	routes   *route
+	unserved *route // of the operations that AWS has besides
 }
 
 // NewMux makes a Mux without any operation.
@@ -80,13 +81,16 @@ func (m *Mux) register(e *entry) {
 func (s *served) table() *table {
 	t := s.service.read()
 	s.once.Do(func() {
-		s.routes = &route{}
+		s.routes, s.unserved = &route{}, &route{}
 		if t.protocol != restJSON { // no service has REST beside others
 			return
 		}
 		for name, e := range s.entries {
 			op := t.ops[name]
 			s.routes.add(op.method, op.uri, e)
+		}
+		for _, op := range t.unserved {
+			s.unserved.add(op.method, op.uri, &entry{name: op.name})
 		}
 	})
 	return t

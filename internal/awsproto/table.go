@@ -15,6 +15,7 @@ const (
 	rpcCBOR  protocol = "smithy-rpc-v2-cbor"
 	query    protocol = "query"
 	ec2Query protocol = "ec2"
+	restXML  protocol = "rest-xml" // S3's, which is only refused here
 )
 
 // xml tells the protocols that take forms and answer in XML.
@@ -30,6 +31,7 @@ type table struct {
 	target    string
 	namespace string
 	ops       map[string]*opLine
+	unserved  []*opLine            // that AWS has: name, method and path
 	errors    map[string]errorLine // by code and by shape name
 	shapes    map[string][]string  // lines by shape name
 }
@@ -60,6 +62,9 @@ func readTable(src string) *table {
 		case word == "op":
 			op := readOp(rest)
 			t.ops[op.name] = op
+		case word == "unserved":
+			f := strings.Split(rest, "\t")
+			t.unserved = append(t.unserved, &opLine{name: f[0], method: f[1], uri: f[2]})
 		case word == "error":
 			t.readError(rest)
 		case strings.HasPrefix(word, "."):

@@ -113,15 +113,19 @@ func TestUnknownOperations(t *testing.T) {
 		kind string
 		body string
 	}{
-		{post("lambda", "/2015-03-31/nothing", ""), 404, "application/json", `{"message":"Unknown operation: POST /2015-03-31/nothing"}`},
-		{post("nothing", "/", ""), 404, "application/json", `{"message":"Unknown operation: POST /"}`},
-		{post("logs", "/", "{}", "X-Amz-Target", "Logs_20140328.Nothing"), 400, "application/x-amz-json-1.1", `{"__type":"UnknownOperationException","message":""}`},
+		{post("lambda", "/2015-03-31/nothing", ""), 404, "application/json", `{"message":"Lamina does not serve POST /2015-03-31/nothing of lambda."}`},
+		{post("lambda", "/2020-04-22/code-signing-configs", "{}"), 404, "application/json", `{"message":"Lamina does not serve CreateCodeSigningConfig of lambda."}`},
+		{post("nothing", "/", ""), 404, "application/json", `{"message":"Lamina does not serve nothing, only ec2, iam, lambda, logs."}`},
+		{post("sqs", "/", "{}", "X-Amz-Target", "AmazonSQS.CreateQueue"), 400, "application/x-amz-json-1.1", `{"__type":"UnknownOperationException","message":"Lamina does not serve sqs, only ec2, iam, lambda, logs."}`},
+		{post("s3", "/bucket/a//b", ""), 501, "application/xml",
+			"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NotImplemented</Code><Message>Lamina does not serve s3, only ec2, iam, lambda, logs.</Message><RequestId>ID</RequestId></Error>"},
+		{post("logs", "/", "{}", "X-Amz-Target", "Logs_20140328.Nothing"), 400, "application/x-amz-json-1.1", `{"__type":"UnknownOperationException","message":"Lamina does not serve Nothing of logs."}`},
 		{post("iam", "/", "Action=Nothing&Version=2010-05-08"), 400, "text/xml",
-			`<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>The action Nothing is not valid for this web service.</Message></Error><RequestId>ID</RequestId></ErrorResponse>`},
+			`<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>Lamina does not serve Nothing of iam.</Message></Error><RequestId>ID</RequestId></ErrorResponse>`},
 		{post("iam", "/", "Version=2010-05-08"), 400, "text/xml",
 			`<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type><Code>MissingAction</Code><Message>The request must contain the parameter Action</Message></Error><RequestId>ID</RequestId></ErrorResponse>`},
 		{post("ec2", "/", "Action=Nothing&Version=2016-11-15"), 400, "text/xml;charset=UTF-8",
-			"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>InvalidAction</Code><Message>The action Nothing is not valid for this web service.</Message></Error></Errors><RequestID>ID</RequestID></Response>"},
+			"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>InvalidAction</Code><Message>Lamina does not serve Nothing of ec2.</Message></Error></Errors><RequestID>ID</RequestID></Response>"},
 	}
 	for _, test := range tests {
 		code, header, body := send(m, test.r)

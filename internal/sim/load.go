@@ -20,7 +20,10 @@ const maxLength = 366 * 24 * time.Hour
 // ParseShape reads a generator: steady:RATE, step:FROM:TO@AT, ramp:FROM:TO@PERIOD,
 // sine:LOW:HIGH@PERIOD or sawtooth:LOW:HIGH@PERIOD, rates in calls per second.
 func ParseShape(text string) (Traffic, error) {
-	name, rest, _ := strings.Cut(text, ":")
+	name, rest, ok := strings.Cut(text, ":")
+	if !ok {
+		return nil, noShape(text)
+	}
 	figures, period, timed := strings.Cut(rest, "@")
 	var rates []float64
 	for f := range strings.SplitSeq(figures, ":") {
@@ -35,7 +38,7 @@ func ParseShape(text string) (Traffic, error) {
 	}
 	d, err := time.ParseDuration(period)
 	if err != nil || d <= 0 || d > maxLength || len(rates) != 2 {
-		return nil, fmt.Errorf("load %q is none of steady:RATE, step:FROM:TO@AT, ramp:FROM:TO@PERIOD, sine:LOW:HIGH@PERIOD, sawtooth:LOW:HIGH@PERIOD, for example sine:10:900@24h", text)
+		return nil, noShape(text)
 	}
 	switch name {
 	case "step":
@@ -48,6 +51,10 @@ func ParseShape(text string) (Traffic, error) {
 		return Sawtooth(rates[0], rates[1], d), nil
 	}
 	return nil, fmt.Errorf("load %q: there is no shape %q; there are steady, step, ramp, sine and sawtooth", text, name)
+}
+
+func noShape(text string) error {
+	return fmt.Errorf("load %q is none of steady:RATE, step:FROM:TO@AT, ramp:FROM:TO@PERIOD, sine:LOW:HIGH@PERIOD, sawtooth:LOW:HIGH@PERIOD, for example sine:10:900@24h", text)
 }
 
 func rate(text string) (float64, error) {

@@ -72,3 +72,20 @@ func TestBoto3(t *testing.T) {
 	needPython(t)
 	script(t, up(t), "boto.py", "python3")
 }
+
+// TestEveryOperation lets botocore call everything its models of Lamina's
+// services have, and send what nobody would; the script judges the answers.
+func TestEveryOperation(t *testing.T) {
+	if exec.Command("python3", "-c", "import boto3").Run() != nil {
+		t.Skip("no boto3 on this machine")
+	}
+	page, err := filepath.Abs(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := up(t)
+	script(t, s, "surface.py", "python3", "OPERATIONS="+page)
+	if log, err := os.ReadFile(s.log); err != nil || strings.Contains(string(log), "request failed") || strings.Contains(string(log), "panic") {
+		t.Errorf("the server's log tells of faults of its own (%v):\n%s", err, tail(log, 3000))
+	}
+}

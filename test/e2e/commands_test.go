@@ -28,8 +28,8 @@ func (s *server) command(env []string, args ...string) (string, error) {
 func TestEnvAndExec(t *testing.T) {
 	s := up(t)
 	hostile := []string{"AWS_PROFILE=production", "AWS_SESSION_TOKEN=secret", "AWS_ENDPOINT_URL_LAMBDA=https://lambda.example.com", "AWS_ACCESS_KEY_ID=AKIAREAL"}
-	show := `echo "$AWS_ENDPOINT_URL|$AWS_ACCESS_KEY_ID|$AWS_PROFILE|$AWS_SESSION_TOKEN|$AWS_ENDPOINT_URL_LAMBDA|$AWS_EC2_METADATA_DISABLED|$NO_PROXY"`
-	want := s.endpoint + "|test||||true|localhost,127.0.0.1,::1\n"
+	show := `echo "$AWS_ENDPOINT_URL|$AWS_ACCESS_KEY_ID|$AWS_PROFILE|$AWS_SESSION_TOKEN|$AWS_ENDPOINT_URL_LAMBDA|$AWS_EC2_METADATA_DISABLED|$NO_PROXY|$LAMINA_DATA"`
+	want := s.endpoint + "|test||||true|localhost,127.0.0.1,::1|" + s.data + "\n"
 	shell := exec.Command("sh", "-c", fmt.Sprintf("eval \"$(%s env --data %s)\"; %s", lamina, s.data, show))
 	shell.Env = append(cleanEnv(), hostile...)
 	if out, err := shell.CombinedOutput(); err != nil || string(out) != want {
@@ -69,6 +69,44 @@ func TestDownAndReset(t *testing.T) {
 	_, err := s.clients().Lambda.GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: new("kept")})
 	if code(err) != "ResourceNotFoundException" {
 		t.Errorf("after a reset the function is still there: %v", err)
+	}
+}
+
+// A wrong --data costs nobody's files.
+func TestResetSparesForeignFolders(t *testing.T) {
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "images", "holiday.jpg")
+	if err := os.MkdirAll(filepath.Dir(mine), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(mine, []byte("sea"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), lamina, "reset", "--data", dir).CombinedOutput()
+	if _, gone := os.Stat(mine); err != nil || gone != nil || !strings.Contains(string(out), "nothing is removed") {
+		t.Errorf("lamina reset of a folder that is none of Lamina's: %v, %v, %s", err, gone, out)
+	}
+}
+
+// What a command says when it can't do as it was told: one line of what to do next.
+func TestRefusalsOfCommands(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"explain", "f", "--data", dir}, "--data DIR"},
+		{[]string{"outage", "us-east-9z", "--data", dir}, "neither a zone"},
+		{[]string{"up", "--vcpu-cores=-1", "--data", dir}, "above 0"},
+		{[]string{"up", "--nonsense"}, "lamina up --help"},
+		{[]string{"nonsense"}, "lamina --help"},
+		{[]string{"simulate", "--load", "much"}, "steady:RATE"},
+		{[]string{"runtimes", "install", "cobol"}, "lamina runtimes list"},
+	} {
+		out, err := exec.CommandContext(t.Context(), lamina, c.args...).CombinedOutput()
+		if lines := strings.Count(string(out), "\n"); err == nil || !strings.Contains(string(out), c.want) || lines > 4 {
+			t.Errorf("lamina %s: %v, %d lines without %q:\n%s", strings.Join(c.args, " "), err, lines, c.want, out)
+		}
 	}
 }
 

@@ -98,9 +98,12 @@ func generated(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := command(nil, "go", "run", "./gen", "-models", modelsFolder, "-out", dir)(ctx); err != nil {
+	code, page := filepath.Join(dir, "awsmodel"), filepath.Join(dir, "operations.md")
+	if err := command(nil, "go", "run", "./gen", "-models", modelsFolder, "-out", code, "-page", page)(ctx); err != nil {
 		return err
 	}
-	committed := filepath.Join("internal", "awsmodel")
-	return command(nil, "diff", "-r", "-q", "-x", "doc.go", "-x", "*_test.go", committed, dir)(ctx)
+	if err := command(nil, "diff", "-q", filepath.Join("docs", "operations.md"), page)(ctx); err != nil {
+		return err
+	}
+	return command(nil, "diff", "-r", "-q", "-x", "doc.go", "-x", "*_test.go", filepath.Join("internal", "awsmodel"), code)(ctx)
 }

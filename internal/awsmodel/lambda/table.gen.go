@@ -62,6 +62,38 @@ op	UpdateAlias	PUT	/2015-03-31/functions/{FunctionName}/aliases/{Name}	UpdateAli
 op	UpdateCapacityProvider	PUT	/2025-11-30/capacity-providers/{CapacityProviderName}	UpdateCapacityProviderRequest	UpdateCapacityProviderResponse	status=202	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	UpdateFunctionCode	PUT	/2015-03-31/functions/{FunctionName}/code	UpdateFunctionCodeRequest	FunctionConfiguration	status=200	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,InvalidCodeSignatureException,ResourceNotFoundException,CodeVerificationFailedException,CodeSigningConfigNotFoundException,CodeStorageExceededException,PreconditionFailedException
 op	UpdateFunctionConfiguration	PUT	/2015-03-31/functions/{FunctionName}/configuration	UpdateFunctionConfigurationRequest	FunctionConfiguration	status=200	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,InvalidCodeSignatureException,ResourceNotFoundException,CodeVerificationFailedException,CodeSigningConfigNotFoundException,PreconditionFailedException
+unserved	CheckpointDurableExecution	POST	/2025-12-01/durable-executions/{DurableExecutionArn}/checkpoint
+unserved	CreateCodeSigningConfig	POST	/2020-04-22/code-signing-configs
+unserved	CreateEventSourceMapping	POST	/2015-03-31/event-source-mappings
+unserved	CreateFunctionUrlConfig	POST	/2021-10-31/functions/{FunctionName}/url
+unserved	DeleteCodeSigningConfig	DELETE	/2020-04-22/code-signing-configs/{CodeSigningConfigArn}
+unserved	DeleteEventSourceMapping	DELETE	/2015-03-31/event-source-mappings/{UUID}
+unserved	DeleteFunctionCodeSigningConfig	DELETE	/2020-06-30/functions/{FunctionName}/code-signing-config
+unserved	DeleteFunctionEventInvokeConfig	DELETE	/2019-09-25/functions/{FunctionName}/event-invoke-config
+unserved	DeleteFunctionUrlConfig	DELETE	/2021-10-31/functions/{FunctionName}/url
+unserved	DeleteProvisionedConcurrencyConfig	DELETE	/2019-09-30/functions/{FunctionName}/provisioned-concurrency
+unserved	GetCodeSigningConfig	GET	/2020-04-22/code-signing-configs/{CodeSigningConfigArn}
+unserved	GetDurableExecution	GET	/2025-12-01/durable-executions/{DurableExecutionArn}
+unserved	GetDurableExecutionHistory	GET	/2025-12-01/durable-executions/{DurableExecutionArn}/history
+unserved	GetDurableExecutionState	GET	/2025-12-01/durable-executions/{DurableExecutionArn}/state
+unserved	GetEventSourceMapping	GET	/2015-03-31/event-source-mappings/{UUID}
+unserved	InvokeAsync	POST	/2014-11-13/functions/{FunctionName}/invoke-async
+unserved	ListCodeSigningConfigs	GET	/2020-04-22/code-signing-configs
+unserved	ListDurableExecutionsByFunction	GET	/2025-12-01/functions/{FunctionName}/durable-executions
+unserved	ListFunctionsByCodeSigningConfig	GET	/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions
+unserved	PutFunctionCodeSigningConfig	PUT	/2020-06-30/functions/{FunctionName}/code-signing-config
+unserved	PutFunctionEventInvokeConfig	PUT	/2019-09-25/functions/{FunctionName}/event-invoke-config
+unserved	PutFunctionRecursionConfig	PUT	/2024-08-31/functions/{FunctionName}/recursion-config
+unserved	PutProvisionedConcurrencyConfig	PUT	/2019-09-30/functions/{FunctionName}/provisioned-concurrency
+unserved	PutRuntimeManagementConfig	PUT	/2021-07-20/functions/{FunctionName}/runtime-management-config
+unserved	SendDurableExecutionCallbackFailure	POST	/2025-12-01/durable-execution-callbacks/{CallbackId}/fail
+unserved	SendDurableExecutionCallbackHeartbeat	POST	/2025-12-01/durable-execution-callbacks/{CallbackId}/heartbeat
+unserved	SendDurableExecutionCallbackSuccess	POST	/2025-12-01/durable-execution-callbacks/{CallbackId}/succeed
+unserved	StopDurableExecution	POST	/2025-12-01/durable-executions/{DurableExecutionArn}/stop
+unserved	UpdateCodeSigningConfig	PUT	/2020-04-22/code-signing-configs/{CodeSigningConfigArn}
+unserved	UpdateEventSourceMapping	PUT	/2015-03-31/event-source-mappings/{UUID}
+unserved	UpdateFunctionEventInvokeConfig	POST	/2019-09-25/functions/{FunctionName}/event-invoke-config
+unserved	UpdateFunctionUrlConfig	PUT	/2021-10-31/functions/{FunctionName}/url
 error	AliasLimitExceededException	status=400	message=message	typed
 error	CallbackTimeoutException	status=400	message=Message	typed
 error	CapacityProviderLimitExceededException	status=400	message=message	typed

@@ -39,7 +39,7 @@ func (i *Installer) Install(ctx context.Context, runtime, way string) error {
 		ways = []string{way}
 	}
 	if len(ways) == 0 {
-		return fmt.Errorf("runtime %s: there is nothing to install", runtime)
+		return fmt.Errorf("runtime %s: there is nothing to install; lamina runtimes list tells which runtimes have something", runtime)
 	}
 	var failed []error
 	for _, w := range ways {
