@@ -157,10 +157,19 @@ type Function struct {
 	LastVersion  int64             `json:"lastVersion"`           // highest number ever published; never reused
 	CreatedWith  string            `json:"createdWith,omitempty"` // qualifier CreateFunction published: $LATEST stays Pending until it settles
 	Reserved     *int32            `json:"reserved,omitempty"`    // reserved concurrency; nil: none
+	Recursion    string            `json:"recursion,omitempty"`   // what becomes of recursive loops; "": they are ended
 	Tags         map[string]string `json:"tags,omitempty"`
 	Deleting     bool              `json:"deleting,omitempty"` // so are all its versions, whatever their rows say
 
-	Policies map[string]ResourcePolicy `json:"policies,omitempty"` // by qualifier; "": of the function itself
+	Policies       map[string]ResourcePolicy `json:"policies,omitempty"`       // by qualifier; "": of the function itself
+	RuntimeUpdates map[string]RuntimeUpdate  `json:"runtimeUpdates,omitempty"` // by qualifier; "": of $LATEST
+}
+
+// RuntimeUpdate says when AWS would bring a newer runtime to a function. Here it
+// is kept and told: runtimes are those of the machine.
+type RuntimeUpdate struct {
+	On         string `json:"on"`
+	VersionARN string `json:"versionArn,omitempty"`
 }
 
 // ResourcePolicy says who besides the account may call a function or one qualifier of it.

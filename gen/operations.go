@@ -26,7 +26,7 @@ var served = []service{
 		UpdateFunctionConfiguration DeleteFunction PublishVersion ListVersionsByFunction Invoke InvokeWithResponseStream
 		TagResource UntagResource ListTags GetAccountSettings GetFunctionCodeSigningConfig
 		GetFunctionConcurrency PutFunctionConcurrency DeleteFunctionConcurrency
-		GetFunctionRecursionConfig GetRuntimeManagementConfig GetPolicy AddPermission RemovePermission
+		*FunctionRecursionConfig *RuntimeManagementConfig GetPolicy AddPermission RemovePermission
 		ListAliases GetAlias CreateAlias UpdateAlias DeleteAlias GetFunctionEventInvokeConfig
 		ListFunctionEventInvokeConfigs ListEventSourceMappings ListProvisionedConcurrencyConfigs
 		GetProvisionedConcurrencyConfig *Layers *LayerVersion *LayerVersions *LayerVersionByArn

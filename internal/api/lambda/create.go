@@ -52,12 +52,13 @@ func (s *Service) draft(ctx context.Context, in *model.CreateFunctionRequest) (l
 		return f, err
 	case len(t.name) > maxNameLength:
 		return f, lamina.Errorf(lamina.CodeValidation, textNameTooLong, t.name)
-	case len(in.Tags) > maxTags:
-		return f, lamina.Errorf(lamina.CodeInvalidParameter, textTooManyTags)
 	case in.CodeSigningConfigArn != nil:
 		return f, lamina.Errorf(codeSigningNotFound, textSigningMissing, *in.CodeSigningConfigArn)
 	case in.TenancyConfig != nil:
 		return f, notYet("TenancyConfig")
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return f, err
 	}
 	managed := in.CapacityProviderConfig != nil
 	f = lamina.Function{

@@ -59,7 +59,11 @@ func (s *Service) addLayerPermission(ctx context.Context, in *model.AddLayerVers
 	if err != nil {
 		return nil, err
 	}
-	st := statement{Sid: *in.StatementId, Effect: "Allow", Principal: principal(*in.Principal), Action: *in.Action, Resource: ref.arn()}
+	who, err := principal(*in.Principal)
+	if err != nil {
+		return nil, err
+	}
+	st := statement{Sid: *in.StatementId, Effect: "Allow", Principal: who, Action: *in.Action, Resource: ref.arn()}
 	if in.OrganizationId != nil {
 		st.Condition = map[string]map[string]string{"StringEquals": {"aws:PrincipalOrgID": *in.OrganizationId}}
 	}

@@ -72,6 +72,9 @@ func TestPolicy(t *testing.T) {
 		"Statement": `{"Sid":"s3","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"lambda:InvokeFunction","Resource":"` +
 			fnARN + `","Condition":{"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::b"}}}`,
 	})
+	for _, who := range []string{"me", "1234", "events.us-east-1.amazonaws.org"} {
+		w.call("POST", path, with(body, object{"StatementId": "x", "Principal": who})).refused(400, "InvalidParameterValueException", textPrincipal)
+	}
 	w.call("POST", path, body).refused(409, "ResourceConflictException", fmt.Sprintf(textStatementExists, "s3"))
 	policy, _ := w.call("GET", path, nil).ok(200).at("Policy").(string)
 	if !strings.HasPrefix(policy, `{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"s3"`) {
@@ -108,8 +111,6 @@ func TestSettings(t *testing.T) {
 	w := managed(t)
 	w.call("GET", "/2020-06-30/functions/f/code-signing-config", nil).ok(200).has(object{"FunctionName": "f", "CodeSigningConfigArn": nil})
 	w.call("GET", "/2020-06-30/functions/x/code-signing-config", nil).refused(404, "ResourceNotFoundException", "Function not found: …")
-	w.call("GET", "/2024-08-31/functions/f/recursion-config", nil).ok(200).has(object{"RecursiveLoop": "Terminate"})
-	w.call("GET", "/2021-07-20/functions/f/runtime-management-config", nil).ok(200).has(object{"UpdateRuntimeOn": "Auto", "FunctionArn": fnARN})
 	w.call("GET", "/2019-09-25/functions/f/event-invoke-config", nil).
 		refused(404, "ResourceNotFoundException", "The function "+fnARN+":$LATEST doesn't have an EventInvokeConfig")
 	w.call("GET", "/2019-09-25/functions/f/event-invoke-config/list", nil).ok(200).has(object{"FunctionEventInvokeConfigs": []any{}})
@@ -122,6 +123,38 @@ func TestSettings(t *testing.T) {
 	w.call("GET", provisioned, nil).refused(400, "ValidationException", "…")
 	w.call("GET", "/2015-03-31/event-source-mappings", nil).ok(200).has(object{"EventSourceMappings": []any{}})
 	w.call("GET", "/2018-10-31/layers", nil).ok(200).has(object{"Layers": []any{}})
+}
+
+func TestKeptSettings(t *testing.T) {
+	w := managed(t)
+	recursion := "/2024-08-31/functions/f/recursion-config"
+	w.call("GET", recursion, nil).ok(200).has(object{"RecursiveLoop": "Terminate"})
+	w.call("PUT", recursion, object{"RecursiveLoop": "Allow"}).ok(200).has(object{"RecursiveLoop": "Allow"})
+	w.call("GET", recursion, nil).ok(200).has(object{"RecursiveLoop": "Allow"})
+	w.call("PUT", recursion, object{"RecursiveLoop": "Never"}).refused(400, "ValidationException", "…")
+	w.call("PUT", "/2024-08-31/functions/x/recursion-config", object{"RecursiveLoop": "Allow"}).refused(404, "ResourceNotFoundException", "Function not found: …")
+
+	updates, arn := "/2021-07-20/functions/f/runtime-management-config", "arn:aws:lambda:us-east-1::runtime:"+strings.Repeat("0a", 32)
+	auto := object{"UpdateRuntimeOn": "Auto", "FunctionArn": fnARN, "RuntimeVersionArn": nil}
+	w.call("GET", updates, nil).ok(200).has(auto)
+	w.call("PUT", updates, object{"UpdateRuntimeOn": "Manual"}).refused(400, "InvalidParameterValueException", textRuntimeArnMissing)
+	w.call("PUT", updates, object{"UpdateRuntimeOn": "Auto", "RuntimeVersionArn": arn}).refused(400, "InvalidParameterValueException", textRuntimeArnUnwanted)
+	w.call("PUT", updates, object{"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": arn}).ok(200).has(object{"RuntimeVersionArn": arn})
+	w.call("GET", updates+"?Qualifier=$LATEST", nil).ok(200).has(object{"UpdateRuntimeOn": "Manual", "RuntimeVersionArn": arn})
+	w.call("PUT", updates+"?Qualifier=7", object{"UpdateRuntimeOn": "Auto"}).refused(404, "ResourceNotFoundException", "Function not found: …")
+	w.call("PUT", updates, object{"UpdateRuntimeOn": "Auto"}).ok(200)
+	w.call("GET", updates, nil).ok(200).has(auto)
+}
+
+func TestReservedTags(t *testing.T) {
+	w := managed(t)
+	system := object{"Tags": object{"AWS:owner": "me"}}
+	for _, arn := range []string{cpARN, fnARN} {
+		w.call("POST", "/2017-03-31/tags/"+arn, system).refused(400, "InvalidParameterValueException", textReservedTag)
+		w.call("GET", "/2017-03-31/tags/"+arn, nil).ok(200).has(object{"Tags": object{}})
+	}
+	w.call("POST", functionsPath, with(functionBody(t, "g"), system)).refused(400, "InvalidParameterValueException", textReservedTag)
+	w.call("POST", providersPath, with(providerBody("cp2"), system)).refused(400, "InvalidParameterValueException", textReservedTag)
 }
 
 func TestInvoke(t *testing.T) {

@@ -25,8 +25,12 @@ type statement struct {
 
 // document renders the statement that a request describes.
 func document(t target, in *model.AddPermissionRequest) (string, error) {
+	who, err := principal(*in.Principal)
+	if err != nil {
+		return "", err
+	}
 	st := statement{
-		Sid: *in.StatementId, Effect: "Allow", Principal: principal(*in.Principal), Action: *in.Action, Resource: t.arn(),
+		Sid: *in.StatementId, Effect: "Allow", Principal: who, Action: *in.Action, Resource: t.arn(),
 		Condition: map[string]map[string]string{},
 	}
 	condition := func(operator, key string, value *string) {
@@ -48,16 +52,18 @@ func document(t target, in *model.AddPermissionRequest) (string, error) {
 }
 
 // principal is a service, an account or anybody.
-func principal(p string) any {
+func principal(p string) (any, error) {
 	switch {
 	case p == "*":
-		return p
+		return p, nil
 	case isNumber(p) && len(p) == 12:
-		return map[string]string{"AWS": "arn:aws:iam::" + p + ":root"}
+		return map[string]string{"AWS": "arn:aws:iam::" + p + ":root"}, nil
 	case strings.HasPrefix(p, "arn:"):
-		return map[string]string{"AWS": p}
+		return map[string]string{"AWS": p}, nil
+	case strings.HasSuffix(p, ".amazonaws.com"):
+		return map[string]string{"Service": p}, nil
 	}
-	return map[string]string{"Service": p}
+	return nil, lamina.Errorf(lamina.CodeInvalidParameter, textPrincipal)
 }
 
 // changePolicy edits the policy of the function or of one qualifier of it.

@@ -52,8 +52,8 @@ func (s *Service) draftProvider(ctx context.Context, in *model.CreateCapacityPro
 	if p.Name != *in.CapacityProviderName && p.ARN() != *in.CapacityProviderName {
 		return p, unknownProvider(*in.CapacityProviderName) // an ARN of elsewhere
 	}
-	if len(p.Tags) > maxTags {
-		return p, lamina.Errorf(lamina.CodeInvalidParameter, textTooManyTags)
+	if err := checkTags(p.Tags); err != nil {
+		return p, err
 	}
 	if err := s.requirements(&p, in.InstanceRequirements); err != nil {
 		return p, err

@@ -52,6 +52,8 @@ func (s *Service) registerSettings(m *awsproto.Mux) {
 	awsproto.Handle(m, model.DeleteFunctionConcurrency, s.deleteConcurrency)
 	awsproto.Handle(m, model.GetFunctionCodeSigningConfig, s.getCodeSigning)
 	awsproto.Handle(m, model.GetFunctionRecursionConfig, s.getRecursion)
+	awsproto.Handle(m, model.PutFunctionRecursionConfig, s.putRecursion)
+	awsproto.Handle(m, model.PutRuntimeManagementConfig, s.putRuntimeManagement)
 	awsproto.Handle(m, model.GetRuntimeManagementConfig, s.getRuntimeManagement)
 	awsproto.Handle(m, model.GetFunctionEventInvokeConfig, s.getEventInvoke)
 	awsproto.Handle(m, model.ListFunctionEventInvokeConfigs, s.listEventInvoke)

@@ -100,20 +100,6 @@ func (s *Service) getCodeSigning(ctx context.Context, in *model.GetFunctionCodeS
 	})
 }
 
-func (s *Service) getRecursion(ctx context.Context, in *model.GetFunctionRecursionConfigRequest) (*model.GetFunctionRecursionConfigResponse, error) {
-	return ofFunction(ctx, s, *in.FunctionName, nil, func(target, lamina.Function) (*model.GetFunctionRecursionConfigResponse, error) {
-		return &model.GetFunctionRecursionConfigResponse{RecursiveLoop: new(model.RecursiveLoopTerminate)}, nil
-	})
-}
-
-func (s *Service) getRuntimeManagement(ctx context.Context, in *model.GetRuntimeManagementConfigRequest) (*model.GetRuntimeManagementConfigResponse, error) {
-	return ofFunction(ctx, s, *in.FunctionName, in.Qualifier, func(t target, _ lamina.Function) (*model.GetRuntimeManagementConfigResponse, error) {
-		return &model.GetRuntimeManagementConfigResponse{
-			UpdateRuntimeOn: new(model.UpdateRuntimeOnAuto), FunctionArn: new(t.arn()),
-		}, nil
-	})
-}
-
 func (s *Service) getEventInvoke(ctx context.Context, in *model.GetFunctionEventInvokeConfigRequest) (*model.FunctionEventInvokeConfig, error) {
 	return ofFunction(ctx, s, *in.FunctionName, in.Qualifier, func(t target, _ lamina.Function) (*model.FunctionEventInvokeConfig, error) {
 		if t.qualifier == "" {

@@ -32,6 +32,19 @@ func parseTagged(ctx context.Context, arn string) (tagged, error) {
 	return tagged{}, lamina.Errorf(lamina.CodeResourceNotFound, textResourceMissing)
 }
 
+// checkTags refuses tags that no resource may have.
+func checkTags(tags map[string]string) error {
+	if len(tags) > maxTags {
+		return lamina.Errorf(lamina.CodeInvalidParameter, textTooManyTags)
+	}
+	for key := range tags {
+		if strings.HasPrefix(strings.ToLower(key), "aws:") {
+			return lamina.Errorf(lamina.CodeInvalidParameter, textReservedTag)
+		}
+	}
+	return nil
+}
+
 // retag changes the tags of a resource; change gets a copy and returns it.
 func (s *Service) retag(ctx context.Context, arn string, change func(map[string]string)) (*awsproto.Empty, error) {
 	resource, err := parseTagged(ctx, arn)
@@ -44,10 +57,7 @@ func (s *Service) retag(ctx context.Context, arn string, change func(map[string]
 			next = map[string]string{}
 		}
 		change(next)
-		if len(next) > maxTags {
-			return nil, lamina.Errorf(lamina.CodeInvalidParameter, textTooManyTags)
-		}
-		return next, nil
+		return next, checkTags(next)
 	}
 	if resource.provider != "" {
 		_, _, err = s.changeProvider(ctx, resource.provider, func(_ *view.Tx, p *lamina.CapacityProvider) (err error) {

@@ -59,7 +59,9 @@ var (
 	PublishLayerVersion                    = awsproto.Operation[PublishLayerVersionRequest, PublishLayerVersionResponse]{Service: Service, Name: "PublishLayerVersion"}
 	PublishVersion                         = awsproto.Operation[PublishVersionRequest, FunctionConfiguration]{Service: Service, Name: "PublishVersion"}
 	PutFunctionConcurrency                 = awsproto.Operation[PutFunctionConcurrencyRequest, Concurrency]{Service: Service, Name: "PutFunctionConcurrency"}
+	PutFunctionRecursionConfig             = awsproto.Operation[PutFunctionRecursionConfigRequest, PutFunctionRecursionConfigResponse]{Service: Service, Name: "PutFunctionRecursionConfig"}
 	PutFunctionScalingConfig               = awsproto.Operation[PutFunctionScalingConfigRequest, PutFunctionScalingConfigResponse]{Service: Service, Name: "PutFunctionScalingConfig"}
+	PutRuntimeManagementConfig             = awsproto.Operation[PutRuntimeManagementConfigRequest, PutRuntimeManagementConfigResponse]{Service: Service, Name: "PutRuntimeManagementConfig"}
 	RemoveLayerVersionPermission           = awsproto.Operation[RemoveLayerVersionPermissionRequest, awsproto.Empty]{Service: Service, Name: "RemoveLayerVersionPermission"}
 	RemovePermission                       = awsproto.Operation[RemovePermissionRequest, awsproto.Empty]{Service: Service, Name: "RemovePermission"}
 	TagResource                            = awsproto.Operation[TagResourceRequest, awsproto.Empty]{Service: Service, Name: "TagResource"}

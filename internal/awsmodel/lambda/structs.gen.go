@@ -1049,6 +1049,17 @@ type PutFunctionConcurrencyRequest struct {
 	ReservedConcurrentExecutions *int32
 }
 
+// PutFunctionRecursionConfigRequest is the model's structure PutFunctionRecursionConfigRequest.
+type PutFunctionRecursionConfigRequest struct {
+	FunctionName  *string
+	RecursiveLoop *string
+}
+
+// PutFunctionRecursionConfigResponse is the model's structure PutFunctionRecursionConfigResponse.
+type PutFunctionRecursionConfigResponse struct {
+	RecursiveLoop *string
+}
+
 // PutFunctionScalingConfigRequest is the model's structure PutFunctionScalingConfigRequest.
 type PutFunctionScalingConfigRequest struct {
 	FunctionName          *string
@@ -1059,6 +1070,21 @@ type PutFunctionScalingConfigRequest struct {
 // PutFunctionScalingConfigResponse is the model's structure PutFunctionScalingConfigResponse.
 type PutFunctionScalingConfigResponse struct {
 	FunctionState *string
+}
+
+// PutRuntimeManagementConfigRequest is the model's structure PutRuntimeManagementConfigRequest.
+type PutRuntimeManagementConfigRequest struct {
+	FunctionName      *string
+	Qualifier         *string
+	UpdateRuntimeOn   *string
+	RuntimeVersionArn *string
+}
+
+// PutRuntimeManagementConfigResponse is the model's structure PutRuntimeManagementConfigResponse.
+type PutRuntimeManagementConfigResponse struct {
+	UpdateRuntimeOn   *string
+	FunctionArn       *string
+	RuntimeVersionArn *string
 }
 
 // RemoveLayerVersionPermissionRequest is the model's structure RemoveLayerVersionPermissionRequest.

@@ -53,7 +53,9 @@ op	ListVersionsByFunction	GET	/2015-03-31/functions/{FunctionName}/versions	List
 op	PublishLayerVersion	POST	/2018-10-31/layers/{LayerName}/versions	PublishLayerVersionRequest	PublishLayerVersionResponse	status=201	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException,CodeStorageExceededException
 op	PublishVersion	POST	/2015-03-31/functions/{FunctionName}/versions	PublishVersionRequest	FunctionConfiguration	status=201	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException,CodeStorageExceededException,FunctionVersionsPerCapacityProviderLimitExceededException,PreconditionFailedException
 op	PutFunctionConcurrency	PUT	/2017-10-31/functions/{FunctionName}/concurrency	PutFunctionConcurrencyRequest	Concurrency	status=200	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
+op	PutFunctionRecursionConfig	PUT	/2024-08-31/functions/{FunctionName}/recursion-config	PutFunctionRecursionConfigRequest	PutFunctionRecursionConfigResponse	status=200	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	PutFunctionScalingConfig	PUT	/2025-11-30/functions/{FunctionName}/function-scaling-config	PutFunctionScalingConfigRequest	PutFunctionScalingConfigResponse	status=202	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
+op	PutRuntimeManagementConfig	PUT	/2021-07-20/functions/{FunctionName}/runtime-management-config	PutRuntimeManagementConfigRequest	PutRuntimeManagementConfigResponse	status=200	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
 op	RemoveLayerVersionPermission	DELETE	/2018-10-31/layers/{LayerName}/versions/{VersionNumber}/policy/{StatementId}	RemoveLayerVersionPermissionRequest	-	status=204	errors=InvalidParameterValueException,ServiceException,TooManyRequestsException,ResourceNotFoundException,PreconditionFailedException
 op	RemovePermission	DELETE	/2015-03-31/functions/{FunctionName}/policy/{StatementId}	RemovePermissionRequest	-	status=204	errors=InvalidParameterValueException,PublicPolicyException,ServiceException,TooManyRequestsException,ResourceNotFoundException,PreconditionFailedException
 op	TagResource	POST	/2017-03-31/tags/{Resource}	TagResourceRequest	-	status=204	errors=InvalidParameterValueException,ResourceConflictException,ServiceException,TooManyRequestsException,ResourceNotFoundException
@@ -83,9 +85,7 @@ unserved	ListDurableExecutionsByFunction	GET	/2025-12-01/functions/{FunctionName
 unserved	ListFunctionsByCodeSigningConfig	GET	/2020-04-22/code-signing-configs/{CodeSigningConfigArn}/functions
 unserved	PutFunctionCodeSigningConfig	PUT	/2020-06-30/functions/{FunctionName}/code-signing-config
 unserved	PutFunctionEventInvokeConfig	PUT	/2019-09-25/functions/{FunctionName}/event-invoke-config
-unserved	PutFunctionRecursionConfig	PUT	/2024-08-31/functions/{FunctionName}/recursion-config
 unserved	PutProvisionedConcurrencyConfig	PUT	/2019-09-30/functions/{FunctionName}/provisioned-concurrency
-unserved	PutRuntimeManagementConfig	PUT	/2021-07-20/functions/{FunctionName}/runtime-management-config
 unserved	SendDurableExecutionCallbackFailure	POST	/2025-12-01/durable-execution-callbacks/{CallbackId}/fail
 unserved	SendDurableExecutionCallbackHeartbeat	POST	/2025-12-01/durable-execution-callbacks/{CallbackId}/heartbeat
 unserved	SendDurableExecutionCallbackSuccess	POST	/2025-12-01/durable-execution-callbacks/{CallbackId}/succeed
@@ -920,12 +920,26 @@ string	PublishedFunctionQualifier	min=1	max=128	pattern=(\$LATEST\.PUBLISHED|[0-
 structure	PutFunctionConcurrencyRequest
 .FunctionName	FunctionName	at=uri	wire=FunctionName	required
 .ReservedConcurrentExecutions	ReservedConcurrentExecutions	required
+structure	PutFunctionRecursionConfigRequest
+.FunctionName	UnqualifiedFunctionName	at=uri	wire=FunctionName	required
+.RecursiveLoop	RecursiveLoop	required
+structure	PutFunctionRecursionConfigResponse
+.RecursiveLoop	RecursiveLoop
 structure	PutFunctionScalingConfigRequest
 .FunctionName	UnqualifiedFunctionName	at=uri	wire=FunctionName	required
 .Qualifier	PublishedFunctionQualifier	at=querystring	wire=Qualifier	required
 .FunctionScalingConfig	FunctionScalingConfig
 structure	PutFunctionScalingConfigResponse
 .FunctionState	State
+structure	PutRuntimeManagementConfigRequest
+.FunctionName	NamespacedFunctionName	at=uri	wire=FunctionName	required
+.Qualifier	NumericLatestPublishedOrAliasQualifier	at=querystring	wire=Qualifier
+.UpdateRuntimeOn	UpdateRuntimeOn	required
+.RuntimeVersionArn	RuntimeVersionArn
+structure	PutRuntimeManagementConfigResponse
+.UpdateRuntimeOn	UpdateRuntimeOn	required
+.FunctionArn	FunctionArn	required
+.RuntimeVersionArn	RuntimeVersionArn
 string	Qualifier	min=1	max=128	pattern=(|[a-zA-Z0-9$_-]+)
 string	Queue	min=1	max=1000	pattern=[\s\S]*
 list	Queues	Queue	min=1	max=1

@@ -148,6 +148,31 @@ assert error == "Unhandled" and body["errorType"] == "ValueError", body
 r = lam.invoke(FunctionName="wrong", Payload=b'{"s": 2}')
 assert b"Task timed out after 1.00 seconds" in r["Payload"].read()
 
+# an environment lives on between invocations, which share its /tmp and know how many may overlap
+create("life", """
+import os, threading, time
+beats = 0
+def beat():
+    global beats
+    while True:
+        time.sleep(0.01)
+        beats += 1
+def handler(event, context):
+    if not os.path.exists("/tmp/first"):
+        open("/tmp/first", "w").write(context.aws_request_id)
+        threading.Thread(target=beat, daemon=True).start()
+    return {"first": open("/tmp/first").read(), "environment": context.log_stream_name, "worker": os.getpid(), "beats": beats,
+            "type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"], "slots": os.environ["AWS_LAMBDA_MAX_CONCURRENCY"]}""", cp)
+settled("life")
+first, beats = {}, {}
+end = time.time() + 30
+while time.time() < end and not (len(first) == 3 and any(b > 0 for b in beats.values())):
+    life = invoke("life")[1]
+    assert (life["type"], life["slots"]) == ("lambda-managed-instances", "16"), life
+    assert first.setdefault(life["environment"], life["first"]) == life["first"], life
+    beats[life["worker"], life["environment"]] = life["beats"]
+assert len(first) == len(set(first.values())) == 3 and any(beats.values()), (first, beats)
+
 # an ordinary function
 create("ordinary", "import os\ndef handler(e, c):\n    return os.getpid()", None)
 assert invoke("ordinary")[0] is None
@@ -163,7 +188,7 @@ refused("RequestTooLargeException", lambda: lam.invoke(FunctionName="ordinary", 
 refused("ResourceConflictException", lambda: lam.delete_capacity_provider(CapacityProviderName="cp"), "currently in use")
 
 # deletion leaves nothing
-for name, status in (("f", 202), ("import", 202), ("runtime", 202), ("norole", 202), ("capped", 202), ("wrong", 202), ("ordinary", 204)):
+for name, status in (("f", 202), ("import", 202), ("runtime", 202), ("norole", 202), ("capped", 202), ("wrong", 202), ("life", 202), ("ordinary", 204)):
     assert lam.delete_function(FunctionName=name)["ResponseMetadata"]["HTTPStatusCode"] == status
     gone(lambda: lam.get_function(FunctionName=name))
 for name in ("cp", "norole", "small"):
