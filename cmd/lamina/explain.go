@@ -97,7 +97,7 @@ func (c outageCmd) Run(ctx context.Context) error {
 			break
 		}
 		if o.Lost > 0 {
-			fmt.Printf("%s is lost, and %d instances with it\n", name, o.Lost)
+			fmt.Printf("%s is lost, and %s with it\n", name, counted(o.Lost, "instance"))
 		}
 	}
 	if err == nil && len(o.Off) == 0 {

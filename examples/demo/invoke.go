@@ -44,8 +44,8 @@ func invokeAtOnce(ctx context.Context, c *setup.Clients, count int) ([]answer, t
 	return answers, took, nil
 }
 
-func invoke(ctx context.Context, c *setup.Clients, n int, out *answer) error {
-	res, err := c.Lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: new(name), Payload: fmt.Appendf(nil, `{"n":%d,"sleep":0.3}`, n)})
+func invoke(ctx context.Context, c *setup.Clients, n int, out *answer, options ...func(*lambda.Options)) error {
+	res, err := c.Lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: new(name), Payload: fmt.Appendf(nil, `{"n":%d,"sleep":0.3}`, n)}, options...)
 	if err != nil {
 		return fmt.Errorf("call %d: %w", n, err)
 	}

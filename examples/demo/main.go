@@ -2,7 +2,8 @@
 // public API: it starts a server, creates a function on a capacity provider,
 // invokes it sixteen times at once and leaves the server up.
 //
-// Run it twice: the second time it finds what the first has made.
+// Run it twice: the second time it finds what the first has made. With -load it
+// only keeps the function busy, and shows how the fleet follows.
 package main
 
 import (
@@ -27,10 +28,11 @@ func main() {
 	lamina := flag.String("lamina", "bin/lamina", "the lamina binary")
 	data := flag.String("data", "bin/demo-data", "data folder of the demo's server")
 	listen := flag.String("listen", envOr("LAMINA_LISTEN", "127.0.0.1:4566"), "address of the demo's server")
+	busy := flag.Duration("load", 0, "keep the function of an earlier run busy for so long, and show what becomes of the calls")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *lamina, *data, *listen); err != nil {
+	if err := run(ctx, *lamina, *data, *listen, *busy); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
@@ -43,7 +45,7 @@ func envOr(key, otherwise string) string {
 	return otherwise
 }
 
-func run(ctx context.Context, lamina, data, listen string) error {
+func run(ctx context.Context, lamina, data, listen string, busy time.Duration) error {
 	data, err := filepath.Abs(data)
 	if err != nil {
 		return err
@@ -53,6 +55,9 @@ func run(ctx context.Context, lamina, data, listen string) error {
 		return err
 	}
 	c := setup.New(s.endpoint(), region)
+	if busy > 0 {
+		return keepBusy(ctx, c, busy)
+	}
 	f, err := landscape(ctx, c)
 	if err != nil {
 		return err
@@ -75,8 +80,10 @@ The server stays up at %s. Try:
   eval "$(%s env --data %s)"
   aws lambda invoke --function-name %s /dev/stdout
   aws ec2 describe-instances --include-managed-resources
+  %s explain %s
+  go run ./examples/demo -load 20s   # environments are added within two seconds; kill -9 an instance meanwhile
 Stop it: %s down --data %s
-`, s.endpoint(), lamina, data, name, lamina, data)
+`, s.endpoint(), lamina, data, name, lamina, name, lamina, data)
 	return nil
 }
 
