@@ -186,6 +186,9 @@ func checkOrdinary(c lamina.FunctionConfig) error {
 // checkManaged is lmi-service.md 3.1.
 func checkManaged(c lamina.FunctionConfig) error {
 	if c.PackageType != lamina.PackageImage && !managedRuntimes[c.Runtime] {
+		if err := checkRuntime(c.Runtime); err != nil {
+			return err
+		}
 		return lamina.Errorf(lamina.CodeInvalidParameter, textManagedRuntime, c.Runtime)
 	}
 	if c.MemoryMB < minManagedMemory {

@@ -194,6 +194,7 @@ func TestRow17to24_FunctionRules(t *testing.T) {
 		code   string
 		text   string
 	}{
+		"17 no runtime":    {object{"Runtime": "nonsense"}, 400, "InvalidParameterValueException", "Value nonsense at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: …"},
 		"17 python3.12":    {object{"Runtime": "python3.12"}, 400, "InvalidParameterValueException", "Runtime Enum python3.12 does not support specified feature: Lambda Managed Instances"},
 		"18 memory 1024":   {object{"MemorySize": 1024}, 400, "ValidationException", "Lambda Managed Instance functions must have memory size greater than or equal to 2048"},
 		"18 memory 3000":   {object{"MemorySize": 3000}, 400, "InvalidParameterValueException", fmt.Sprintf(textMemoryRatio, 3000, 2.0, 16)},
