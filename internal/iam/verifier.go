@@ -85,7 +85,7 @@ func (v *Verifier) Authenticate(r *http.Request) (awsproto.Proof, error) {
 		}
 		if unserved && isForm(r) {
 			// awsproto would go on to place the form by its API version.
-			return nil, lamina.Errorf("InvalidAction", "The service %s is not served here.", service)
+			return nil, lamina.Errorf("InvalidAction", "Lamina does not serve %s.", service)
 		}
 		return lamina.WithCaller(r.Context(), c.caller), nil
 	}, nil

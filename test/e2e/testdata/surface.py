@@ -26,7 +26,7 @@ warnings.simplefilter("ignore")
 import sre_parse  # gone with Python 3.14's re._parser
 
 SERVICES = ("lambda", "iam", "sts", "logs", "cloudwatch", "ec2")
-UNKNOWN = ("s3", "sqs", "events")  # services that Lamina has not at all
+UNKNOWN = ("s3", "sqs", "sns", "events")  # services that Lamina has not at all
 UNSERVED = {"UnknownOperationException", "InvalidAction", "NotImplemented"}
 COMMON = {"ValidationException", "SerializationException", "AccessDeniedException", "RequestEntityTooLargeException",
           # of the form protocols
