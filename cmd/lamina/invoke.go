@@ -8,31 +8,9 @@ import (
 	"strconv"
 	"time"
 
-	apilambda "github.com/lamina-dev/lamina/internal/api/lambda"
 	"github.com/lamina-dev/lamina/internal/iam"
-	"github.com/lamina-dev/lamina/internal/router"
 	"github.com/lamina-dev/lamina/internal/store/blobs"
 )
-
-// invoker is the router as the Lambda API wants it.
-type invoker struct{ router *router.Router }
-
-// Invoke implements apilambda.Invoker.
-func (i invoker) Invoke(ctx context.Context, r apilambda.InvokeRequest) (apilambda.InvokeResult, error) {
-	req := router.Request{
-		VersionKey: r.VersionKey, FunctionKey: r.FunctionKey, Reserved: r.Reserved, RequestID: r.RequestID, FunctionARN: r.FunctionARN, TraceID: r.TraceID,
-		ClientContext: string(r.ClientContext), ContentType: r.ContentType, Timeout: r.Timeout, ColdStart: r.ColdStart, Tail: r.Tail, Body: r.Payload, Sink: r.Sink,
-	}
-	res, err := i.router.Invoke(ctx, req)
-	if err != nil {
-		return apilambda.InvokeResult{}, err
-	}
-	out := apilambda.InvokeResult{Payload: res.Body, ContentType: res.ContentType, LogTail: []byte(res.LogTail), ErrorType: res.ErrorType, Streamed: res.Streamed}
-	if res.FunctionError {
-		out.FunctionError = "Unhandled"
-	}
-	return out, nil
-}
 
 type traceKey struct{}
 

@@ -197,7 +197,7 @@ func (s *server) routes() http.Handler {
 	links := codeLinks{endpoint: s.cfg.endpoint, sessions: s.sessions, packages: s.packages}
 	apilambda.New(apilambda.Config{
 		View: s.view, Tables: s.lambda, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Blobs: s.packages, Images: s.cfg.images,
-		Roles: s.roles, Invoker: invoker{s.router}, AcceptType: catalogue.Accepted,
+		Roles: s.roles, Invoker: s.router, AcceptType: catalogue.Accepted,
 		OnFirstProvider: iamService.EnsureServiceLinked, CodeURL: links.url,
 		TraceID: traceID,
 	}).Register(aws)

@@ -27,7 +27,7 @@ func TestMetersCountEveryInvocationOnce(t *testing.T) {
 				body = []byte("22")
 			}
 			for {
-				_, err := r.Invoke(t.Context(), Request{VersionKey: "v", FunctionARN: "a", Timeout: time.Minute, Body: body})
+				_, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", FunctionARN: "a", Timeout: time.Minute, Payload: body})
 				if lamina.ErrorCode(err) != lamina.CodeTooManyRequests {
 					return
 				}
@@ -58,7 +58,7 @@ func TestMetersCountEveryInvocationOnce(t *testing.T) {
 		t.Error("an idle meter stays")
 	}
 	// One that comes back counts again.
-	if _, err := r.Invoke(t.Context(), Request{VersionKey: "v", FunctionARN: "a", Timeout: time.Minute, Body: []byte("1")}); err != nil {
+	if _, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", FunctionARN: "a", Timeout: time.Minute, Payload: []byte("1")}); err != nil {
 		t.Fatal(err)
 	}
 	if again := r.Meters(start); len(again) != 1 || again[0].Duration.Count != 1 {
@@ -69,8 +69,8 @@ func TestMetersCountEveryInvocationOnce(t *testing.T) {
 func TestMetersCountRefusals(t *testing.T) {
 	r := newRouter(t)
 	for range 3 {
-		_, _ = r.Invoke(t.Context(), Request{VersionKey: "v", FunctionARN: "a", Timeout: time.Second})
-		_, _ = r.Invoke(t.Context(), Request{VersionKey: "v", FunctionARN: "a", Timeout: time.Second, Reserved: new(int32(0))})
+		_, _ = r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", FunctionARN: "a", Timeout: time.Second})
+		_, _ = r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", FunctionARN: "a", Timeout: time.Second, Reserved: new(int32(0))})
 	}
 	if m := r.Meters(time.Now()); len(m) != 1 || m[0].Refused != 6 || m[0].Duration.Count != 0 || m[0].Peak != 0 {
 		t.Errorf("got %+v", m)

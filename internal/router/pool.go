@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
@@ -23,7 +24,7 @@ type conn struct {
 
 // answer reads one whole answer. What streams goes to the sink, and the result
 // is then the one that came after it.
-func (c *conn) answer(sink Sink) (res wire.Result, body []byte, streamed bool, err error) {
+func (c *conn) answer(sink lamina.Sink) (res wire.Result, body []byte, streamed bool, err error) {
 	if res, err = wire.ReadResult(c.r); err != nil {
 		return res, nil, false, err
 	}

@@ -43,7 +43,7 @@ func TestReservedConcurrencyIsExact(t *testing.T) {
 	for i := range callers {
 		group.Go(func() {
 			for range rounds {
-				_, err := r.Invoke(t.Context(), Request{VersionKey: fmt.Sprintf("f:%d", 1+i%2), FunctionKey: "f", Reserved: &limit, Timeout: time.Minute})
+				_, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: fmt.Sprintf("f:%d", 1+i%2), FunctionKey: "f", Reserved: &limit, Timeout: time.Minute})
 				switch {
 				case err == nil:
 				case reason(err) == reservedRefusal:
@@ -71,7 +71,7 @@ func TestReservedConcurrencyIsExact(t *testing.T) {
 func TestReservedConcurrencyCountsColdStarts(t *testing.T) {
 	r := newRouter(t)
 	invoke := func(reserved *int32) error {
-		_, err := r.Invoke(t.Context(), Request{VersionKey: "f:1", FunctionKey: "f", Reserved: reserved, Timeout: time.Second, ColdStart: time.Minute})
+		_, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "f:1", FunctionKey: "f", Reserved: reserved, Timeout: time.Second, ColdStart: time.Minute})
 		return err
 	}
 	var group sync.WaitGroup

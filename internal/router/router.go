@@ -34,35 +34,11 @@ const (
 // so before the router gives the connection up.
 const answerGrace = 5 * time.Second
 
-// Request is one invocation of a resolved version.
-type Request struct {
-	VersionKey    string
-	FunctionKey   string // of the function, whose versions share its reserved concurrency
-	Reserved      *int32 // invocations of the function at once, over all its versions; nil: no limit
-	RequestID     string
-	FunctionARN   string // as invoked, with its qualifier
-	TraceID       string
-	ClientContext string // JSON
-	TenantID      string
-	ContentType   string
-	Timeout       time.Duration // of the function
-	ColdStart     time.Duration // how long to wait for an environment to start; 0 for managed functions: a slot or 429 at once
-	Tail          bool          // of an ordinary function: the answer shall carry the end of the log
-	Body          []byte
-	Sink          Sink // takes a streaming function's response; nil: all of it is wanted in the result
+// request is an invocation on its way.
+type request struct {
+	lamina.Invocation
 
 	meter *meter // that counts it
-}
-
-// Result is what the function, or its death, answered.
-type Result struct {
-	FunctionError bool   // X-Amz-Function-Error: Unhandled
-	ErrorType     string // e.g. Sandbox.Timedout
-	ContentType   string
-	Streamed      bool // the Sink has the response; Body is an error that came after it
-	Body          []byte
-	LogTail       string // when it was asked for
-	EnvironmentID string
 }
 
 // Router routes invocations. Its methods may be called from many goroutines.
@@ -149,26 +125,25 @@ func (r *Router) function(key string) *inFlight {
 
 // Invoke runs one invocation to its end, whatever becomes of the caller: a sync
 // invocation is handed to a runtime at most once. The error is a *lamina.Error.
-func (r *Router) Invoke(ctx context.Context, req Request) (Result, error) {
+func (r *Router) Invoke(ctx context.Context, i lamina.Invocation) (lamina.Answer, error) {
 	if r.closed.Load() {
-		return Result{}, lamina.Errorf(lamina.CodeServiceNotRunning, "Lamina is stopping. Start it again with: lamina up")
+		return lamina.Answer{}, lamina.Errorf(lamina.CodeServiceNotRunning, "Lamina is stopping. Start it again with: lamina up")
 	}
 	r.calls.Add(1)
 	defer r.calls.Done()
-	meter := r.meters.begin(req.VersionKey, req.FunctionARN)
+	meter := r.meters.begin(i.VersionKey, i.FunctionARN)
 	defer meter.end()
-	function := r.function(req.FunctionKey)
-	if !function.begin(req.Reserved) {
+	function := r.function(i.FunctionKey)
+	if !function.begin(i.Reserved) {
 		meter.refused.Add(1)
-		return Result{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonReserved}
+		return lamina.Answer{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonReserved}
 	}
 	defer function.end()
-	req.meter = meter
-	return r.route(ctx, &req)
+	return r.route(ctx, &request{i, meter})
 }
 
 // route finds the environment.
-func (r *Router) route(ctx context.Context, req *Request) (Result, error) {
+func (r *Router) route(ctx context.Context, req *request) (lamina.Answer, error) {
 	t := r.target(req.VersionKey)
 	for range maxPasses {
 		installs := t.installs.Load()
@@ -186,7 +161,7 @@ func (r *Router) route(ctx context.Context, req *Request) (Result, error) {
 	t.refused.Add(1)
 	req.meter.refused.Add(1)
 	r.nudge()
-	return Result{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonThrottled}
+	return lamina.Answer{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonThrottled}
 }
 
 // maxPasses bounds how often routes that changed underneath are read again.
@@ -195,7 +170,7 @@ const maxPasses = 3
 var errNoSlot = errors.New("no environment has a free slot")
 
 // coldStart waits for an environment of an ordinary function.
-func (r *Router) coldStart(ctx context.Context, t *target, req *Request) (Result, error) {
+func (r *Router) coldStart(ctx context.Context, t *target, req *request) (lamina.Answer, error) {
 	timer := time.NewTimer(req.ColdStart)
 	defer timer.Stop()
 	t.wait(1)
@@ -218,16 +193,16 @@ func (r *Router) coldStart(ctx context.Context, t *target, req *Request) (Result
 			req.meter.ran(0, true)
 			return failure{"Sandbox.Timedout", fmt.Sprintf("No execution environment started within %v. Ask for the reason with: lamina doctor", req.ColdStart)}.result(req.RequestID), nil
 		case <-ctx.Done():
-			return Result{}, lamina.Errorf(lamina.CodeServiceException, "The caller went away before an execution environment had started.")
+			return lamina.Answer{}, lamina.Errorf(lamina.CodeServiceException, "The caller went away before an execution environment had started.")
 		case <-r.stopped:
-			return Result{}, lamina.Errorf(lamina.CodeServiceNotRunning, "Lamina is stopping.")
+			return lamina.Answer{}, lamina.Errorf(lamina.CodeServiceNotRunning, "Lamina is stopping.")
 		}
 	}
 }
 
 // pass tries two random environments, the less loaded first, then every other
 // one with room. errNoSlot means nothing has run.
-func (r *Router) pass(t *target, req *Request) (Result, error) {
+func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 	now := t.serving.Load()
 	load := func(i int) float64 { return now.envs[i].load() }
 	for i := range Choices(len(now.envs), load, now.room, rand.IntN) {
@@ -246,7 +221,7 @@ func (r *Router) pass(t *target, req *Request) (Result, error) {
 			return res, err
 		}
 	}
-	return Result{}, errNoSlot
+	return lamina.Answer{}, errNoSlot
 }
 
 func (r *Router) nudge() {
@@ -257,37 +232,37 @@ func (r *Router) nudge() {
 }
 
 // send hands one invocation to an environment. errNoSlot: it was not handed over.
-func (r *Router) send(e *endpoint, req *Request) (Result, error) {
+func (r *Router) send(e *endpoint, req *request) (lamina.Answer, error) {
 	conn, err := r.pools.get(e.addr)
 	if err != nil {
-		return Result{}, errNoSlot // the agent is gone or full; its death reaches the controller by itself
+		return lamina.Answer{}, errNoSlot // the agent is gone or full; its death reaches the controller by itself
 	}
 	in := wire.Invoke{
 		EnvironmentID: e.id, RequestID: req.RequestID, FunctionARN: req.FunctionARN, TraceID: req.TraceID,
-		ClientContext: req.ClientContext, TenantID: req.TenantID, ContentType: req.ContentType,
-		Timeout: req.Timeout, Tail: req.Tail, Stream: req.Sink != nil, Body: req.Body,
+		ClientContext: req.ClientContext, ContentType: req.ContentType,
+		Timeout: req.Timeout, Tail: req.Tail, Stream: req.Sink != nil, Body: req.Payload,
 	}
 	deadline := time.Now().Add(req.Timeout + answerGrace)
 	if err := conn.SetDeadline(deadline); err != nil {
 		conn.Close()
-		return Result{}, errNoSlot
+		return lamina.Answer{}, errNoSlot
 	}
 	if err := wire.WriteInvoke(conn.w, &in); err != nil {
 		conn.Close()
-		return Result{}, errNoSlot // an agent acts only on whole invocations
+		return lamina.Answer{}, errNoSlot // an agent acts only on whole invocations
 	}
 	res, body, streamed, err := conn.answer(req.Sink)
 	if err != nil {
 		conn.Close()
-		return Result{}, &lamina.Error{Code: lamina.CodeServiceException, Message: TextLost, Cause: err}
+		return lamina.Answer{}, &lamina.Error{Code: lamina.CodeServiceException, Message: TextLost, Cause: err}
 	}
 	r.pools.put(conn)
 	if res.Outcome.Refused() {
-		return Result{}, errNoSlot
+		return lamina.Answer{}, errNoSlot
 	}
-	return Result{
+	return lamina.Answer{
 		FunctionError: res.Outcome != wire.OutcomeOK, ErrorType: res.ErrorType,
-		ContentType: res.ContentType, Streamed: streamed, Body: body, LogTail: res.LogTail, EnvironmentID: e.id,
+		ContentType: res.ContentType, Streamed: streamed, Payload: body, LogTail: res.LogTail, EnvironmentID: e.id,
 	}, nil
 }
 

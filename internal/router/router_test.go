@@ -77,9 +77,9 @@ func TestEachRequestGetsItsOwnAnswer(t *testing.T) {
 	for i := range 100 {
 		wg.Go(func() {
 			want := fmt.Sprintf(`{"n":%d}`, i)
-			res, err := r.Invoke(t.Context(), Request{VersionKey: "v", RequestID: fmt.Sprint(i), Timeout: time.Second, Body: []byte(want)})
-			if err != nil || string(res.Body) != want {
-				t.Errorf("got %s, %v; want %s", res.Body, err, want)
+			res, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", RequestID: fmt.Sprint(i), Timeout: time.Second, Payload: []byte(want)})
+			if err != nil || string(res.Payload) != want {
+				t.Errorf("got %s, %v; want %s", res.Payload, err, want)
 			}
 		})
 	}
@@ -99,7 +99,7 @@ func TestOneMoreThanTheSlotsIsRefusedAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
-			if _, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Minute}); err != nil {
+			if _, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Minute}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -107,7 +107,7 @@ func TestOneMoreThanTheSlotsIsRefusedAtOnce(t *testing.T) {
 	for running.Load() < 4 {
 		time.Sleep(time.Millisecond)
 	}
-	_, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Minute})
+	_, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Minute})
 	if lamina.ErrorCode(err) != lamina.CodeTooManyRequests {
 		t.Errorf("fifth call: %v", err)
 	}
@@ -123,7 +123,7 @@ func TestRefusingAgentSendsTheInvocationElsewhere(t *testing.T) {
 	r := newRouter(t)
 	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e1", Addr: agent(t, busy), Slots: 16}, {EnvironmentID: "e2", Addr: agent(t, echo), Slots: 16}, {EnvironmentID: "e3", Addr: "unix:///nowhere.sock", Slots: 16}})
 	for range 50 {
-		res, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second, Body: []byte("1")})
+		res, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Second, Payload: []byte("1")})
 		if err != nil || res.EnvironmentID != "e2" {
 			t.Fatalf("got %+v, %v", res, err)
 		}
@@ -151,7 +151,7 @@ func TestAnAgentThatDiesMidwayIsNotTriedElsewhere(t *testing.T) {
 	count := func(in *wire.Invoke) (wire.Result, []byte) { calls.Add(1); return echo(in) }
 	r := newRouter(t)
 	r.Install("v", []lamina.Endpoint{{EnvironmentID: "dies", Addr: "unix://" + path, Slots: 1}})
-	_, err = r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second})
+	_, err = r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Second})
 	r.Install("v", []lamina.Endpoint{{EnvironmentID: "lives", Addr: agent(t, count), Slots: 1}})
 	if lamina.ErrorCode(err) != lamina.CodeServiceException || calls.Load() != 0 {
 		t.Errorf("got %v, %d calls elsewhere", err, calls.Load())
@@ -164,9 +164,9 @@ func TestColdStartWaitsForTheRoute(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 5 {
 		wg.Go(func() {
-			res, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second, ColdStart: time.Minute, Body: fmt.Append(nil, i)})
-			if err != nil || string(res.Body) != fmt.Sprint(i) {
-				t.Errorf("got %s, %v", res.Body, err)
+			res, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Second, ColdStart: time.Minute, Payload: fmt.Append(nil, i)})
+			if err != nil || string(res.Payload) != fmt.Sprint(i) {
+				t.Errorf("got %s, %v", res.Payload, err)
 			}
 		})
 	}
@@ -182,7 +182,7 @@ func TestColdStartFailureReachesTheCaller(t *testing.T) {
 	r := newRouter(t)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		res, err := r.Invoke(t.Context(), Request{VersionKey: "v", RequestID: "id", Timeout: time.Second, ColdStart: time.Minute})
+		res, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", RequestID: "id", Timeout: time.Second, ColdStart: time.Minute})
 		if err != nil || !res.FunctionError || res.ErrorType != "Runtime.ImportModuleError" {
 			t.Errorf("got %+v, %v", res, err)
 		}

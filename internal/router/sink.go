@@ -6,23 +6,15 @@ import (
 	"io"
 	"sync"
 
+	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
-
-// Sink takes the response of a streaming function while it comes. Nothing is
-// kept in between: the function waits for it. A sink that fails is left alone,
-// and the invocation runs on to its end, since its slot is taken until then.
-type Sink interface {
-	// Begin comes once, when the function has begun to answer.
-	Begin(contentType string) error
-	io.Writer
-}
 
 // pieces hold what is on its way from agents to sinks.
 var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // pass reads a streamed body to its end.
-func (c *conn) pass(sink Sink, contentType string) error {
+func (c *conn) pass(sink lamina.Sink, contentType string) error {
 	if sink == nil {
 		return errors.New("the agent streams what nobody asked it to")
 	}

@@ -72,8 +72,8 @@ func TestStreamReachesTheSink(t *testing.T) {
 			r.Install("v", []lamina.Endpoint{{EnvironmentID: "e", Addr: streamer(t, c.end, c.body, false, "one", large, "two"), Slots: 1}})
 			for range 2 { // the second goes over the same connection
 				sink := &kept{writes: c.writes}
-				res, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second, Sink: sink})
-				if err != nil || !res.Streamed || res.FunctionError != (c.end.ErrorType != "") || res.ErrorType != c.end.ErrorType || string(res.Body) != c.body || res.LogTail != c.end.LogTail {
+				res, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Second, Sink: sink})
+				if err != nil || !res.Streamed || res.FunctionError != (c.end.ErrorType != "") || res.ErrorType != c.end.ErrorType || string(res.Payload) != c.body || res.LogTail != c.end.LogTail {
 					t.Errorf("%+v, %v", res, err)
 				}
 				if sink.contentType != "text/x" || c.writes != 1 && sink.String() != c.want || c.writes == 1 && !strings.HasPrefix(sink.String(), c.want) {
@@ -88,8 +88,8 @@ func TestBufferedAnswerLeavesTheSinkAlone(t *testing.T) {
 	r := newRouter(t)
 	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e", Addr: agent(t, echo), Slots: 1}})
 	sink := &kept{writes: -1}
-	res, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second, Body: []byte("{}"), Sink: sink})
-	if err != nil || res.Streamed || string(res.Body) != "{}" || sink.contentType != "" {
+	res, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Second, Payload: []byte("{}"), Sink: sink})
+	if err != nil || res.Streamed || string(res.Payload) != "{}" || sink.contentType != "" {
 		t.Errorf("%+v, %v, %+v", res, err, sink)
 	}
 }
@@ -98,7 +98,7 @@ func TestAgentLostInTheMiddleOfAStream(t *testing.T) {
 	r := newRouter(t)
 	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e", Addr: streamer(t, wire.Result{}, "", true, "half"), Slots: 1}})
 	sink := &kept{writes: -1}
-	_, err := r.Invoke(t.Context(), Request{VersionKey: "v", Timeout: time.Second, Sink: sink})
+	_, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Second, Sink: sink})
 	if e, ok := errors.AsType[*lamina.Error](err); !ok || e.Code != lamina.CodeServiceException || sink.String() != "half" {
 		t.Errorf("%v, %q", err, sink.String())
 	}

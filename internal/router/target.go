@@ -184,7 +184,7 @@ func (e *endpoint) load() float64 { return float64(e.inFlight.Load()) / float64(
 // failure is why no environment of an ordinary function comes.
 type failure struct{ errorType, message string }
 
-func (f failure) result(requestID string) Result {
+func (f failure) result(requestID string) lamina.Answer {
 	var answer any = struct {
 		ErrorType    string `json:"errorType"`
 		ErrorMessage string `json:"errorMessage"`
@@ -201,7 +201,7 @@ func (f failure) result(requestID string) Result {
 	if err != nil {
 		panic(err) // strings always marshal
 	}
-	return Result{FunctionError: true, ErrorType: f.errorType, ContentType: "application/json", Body: body}
+	return lamina.Answer{FunctionError: true, ErrorType: f.errorType, ContentType: "application/json", Payload: body}
 }
 
 // platformFaults are what the platform, not the runtime, says of an init.

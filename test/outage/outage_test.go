@@ -107,17 +107,6 @@ type region struct {
 	url            string
 }
 
-// invoker is the router as the Lambda API wants it.
-type invoker struct{ router *router.Router }
-
-func (i invoker) Invoke(ctx context.Context, r apilambda.InvokeRequest) (apilambda.InvokeResult, error) {
-	res, err := i.router.Invoke(ctx, router.Request{
-		VersionKey: r.VersionKey, FunctionKey: r.FunctionKey, FunctionARN: r.FunctionARN, RequestID: r.RequestID,
-		ContentType: r.ContentType, Timeout: r.Timeout, Body: r.Payload,
-	})
-	return apilambda.InvokeResult{Payload: res.Body, ContentType: res.ContentType}, err
-}
-
 type permissive struct{}
 
 func (permissive) MayLaunch(context.Context, string) error { return nil }
@@ -204,7 +193,7 @@ func (r *region) serve() {
 		},
 		WithRequestID: lamina.WithRequestID,
 	})
-	apilambda.New(apilambda.Config{View: r.view, Tables: r.lambda, Invoker: invoker{r.router}}).Register(mux)
+	apilambda.New(apilambda.Config{View: r.view, Tables: r.lambda, Invoker: r.router}).Register(mux)
 	web := httptest.NewServer(mux)
 	r.Cleanup(web.Close)
 	r.url = web.URL + "/2015-03-31/functions/f/invocations"

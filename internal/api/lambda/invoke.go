@@ -36,14 +36,22 @@ func (s *Service) invoke(ctx context.Context, in *model.InvocationRequest) (*mod
 	}
 	out := &model.InvocationResponse{
 		StatusCode:      new(int32(http.StatusOK)),
-		FunctionError:   given(result.FunctionError),
+		FunctionError:   given(functionError(result)),
 		Payload:         result.Payload,
 		ExecutedVersion: new(route.version.Qualifier),
 	}
 	if request.Tail {
-		out.LogResult = new(base64.StdEncoding.EncodeToString(result.LogTail))
+		out.LogResult = new(base64.StdEncoding.EncodeToString([]byte(result.LogTail)))
 	}
 	return out, nil
+}
+
+// functionError is the header's value for an answer.
+func functionError(a lamina.Answer) string {
+	if a.FunctionError {
+		return "Unhandled"
+	}
+	return ""
 }
 
 // invoked finds what an invocation is for and whether it may be asked for so.
@@ -83,23 +91,22 @@ func checkInvocation(in *model.InvocationRequest, r route, tail bool) error {
 }
 
 // request is the invocation for the router, if the version can run now.
-func (s *Service) request(ctx context.Context, t target, in *model.InvocationRequest, r route) (InvokeRequest, error) {
+func (s *Service) request(ctx context.Context, t target, in *model.InvocationRequest, r route) (lamina.Invocation, error) {
 	if r.standing.state != lamina.StateActive {
-		return InvokeRequest{}, lamina.Errorf(lamina.CodeResourceConflict, textWrongState, r.standing.state)
+		return lamina.Invocation{}, lamina.Errorf(lamina.CodeResourceConflict, textWrongState, r.standing.state)
 	}
 	payload, err := payloadOf(in.Payload)
 	if err != nil {
-		return InvokeRequest{}, err
+		return lamina.Invocation{}, err
 	}
 	client, err := clientContext(in.ClientContext)
 	if err != nil {
-		return InvokeRequest{}, err
+		return lamina.Invocation{}, err
 	}
-	return InvokeRequest{
+	return lamina.Invocation{
 		VersionKey:    r.version.Key(),
 		FunctionKey:   r.function.Key(),
 		FunctionARN:   t.arn(),
-		Managed:       r.version.Config.Managed(),
 		RequestID:     lamina.RequestID(ctx),
 		Timeout:       time.Duration(min(r.version.Config.TimeoutSec, maxSyncTimeout)) * time.Second,
 		ColdStart:     r.version.Config.ColdStart(),
@@ -125,16 +132,17 @@ func payloadOf(body []byte) ([]byte, error) {
 	return nil, lamina.Errorf(lamina.CodeInvalidRequest, textBadPayload, err)
 }
 
-func clientContext(encoded *string) ([]byte, error) {
+// clientContext is the decoded JSON.
+func clientContext(encoded *string) (string, error) {
 	if encoded == nil || *encoded == "" {
-		return nil, nil
+		return "", nil
 	}
 	if len(*encoded) > maxClientContext {
-		return nil, lamina.Errorf(lamina.CodeInvalidRequest, textLongContext, maxClientContext)
+		return "", lamina.Errorf(lamina.CodeInvalidRequest, textLongContext, maxClientContext)
 	}
 	raw, err := base64.StdEncoding.DecodeString(*encoded)
 	if err != nil || !json.Valid(raw) {
-		return nil, lamina.Errorf(lamina.CodeInvalidRequest, textBadContext)
+		return "", lamina.Errorf(lamina.CodeInvalidRequest, textBadContext)
 	}
-	return raw, nil
+	return string(raw), nil
 }

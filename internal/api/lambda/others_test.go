@@ -160,10 +160,10 @@ func TestReservedTags(t *testing.T) {
 func TestInvoke(t *testing.T) {
 	w := newWorld(t)
 	w.call("POST", functionsPath, with(functionBody(t, "f"), object{"Timeout": 9})).ok(201)
-	w.result = InvokeResult{Payload: []byte(`{"errorMessage":"x"}`), FunctionError: "Unhandled", LogTail: []byte(strings.Repeat("log", 2000))}
+	w.result = lamina.Answer{Payload: []byte(`{"errorMessage":"x"}`), FunctionError: true, LogTail: strings.Repeat("log", 2000)}
 	context := base64.StdEncoding.EncodeToString([]byte(`{"client":{}}`))
 	a := w.invoke("", "X-Amz-Log-Type", "Tail", "X-Amz-Client-Context", context).ok(200)
-	if a.header.Get("X-Amz-Function-Error") != "Unhandled" || a.header.Get("X-Amz-Log-Result") != base64.StdEncoding.EncodeToString(w.result.LogTail) || a.raw != `{"errorMessage":"x"}` {
+	if a.header.Get("X-Amz-Function-Error") != "Unhandled" || a.header.Get("X-Amz-Log-Result") != base64.StdEncoding.EncodeToString([]byte(w.result.LogTail)) || a.raw != `{"errorMessage":"x"}` {
 		t.Errorf("%v %s", a.header, a.raw)
 	}
 	if r := w.invoked[0]; string(r.ClientContext) != `{"client":{}}` || !r.Tail || r.Timeout.Seconds() != 9 || r.RequestID != a.header.Get("X-Amzn-Requestid") {

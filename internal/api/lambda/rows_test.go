@@ -362,7 +362,7 @@ func TestRow34to37_InvokeRules(t *testing.T) {
 	w.invoke("7").refused(404, "ResourceNotFoundException", "Function not found: "+fnARN+":7")
 	w.invoke("nobody").refused(404, "ResourceNotFoundException", "Function not found: "+fnARN+":nobody")
 	r := w.invoked[0]
-	if r.VersionKey != versionKey(lamina.LatestPublished) || r.FunctionARN != fnARN || !r.Managed || r.ColdStart != 0 || string(r.Payload) != `{"a":1}` || r.Timeout.Seconds() != 3 || r.RequestID == "" {
+	if r.VersionKey != versionKey(lamina.LatestPublished) || r.FunctionARN != fnARN || r.ColdStart != 0 || string(r.Payload) != `{"a":1}` || r.Timeout.Seconds() != 3 || r.RequestID == "" {
 		t.Errorf("asked for %+v", r)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/lamina-dev/lamina"
 	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
 	"github.com/lamina-dev/lamina/internal/awsproto"
 )
@@ -51,7 +52,7 @@ type streamSink struct {
 	timeout time.Duration
 }
 
-// Begin implements Sink. The events have a content type of their own, and the
+// Begin implements lamina.Sink. The events have a content type of their own, and the
 // function's is not told (observed in answers shown by users of AWS's SDKs).
 func (s *streamSink) Begin(string) error {
 	return s.to.Begin(&model.InvokeWithResponseStreamResponse{
@@ -59,7 +60,7 @@ func (s *streamSink) Begin(string) error {
 	}, time.Now().Add(s.timeout+streamGrace))
 }
 
-// Write implements Sink.
+// Write implements lamina.Sink.
 func (s *streamSink) Write(p []byte) (int, error) {
 	err := s.to.Send(&model.InvokeWithResponseStreamResponseEvent{PayloadChunk: &model.InvokeResponseStreamUpdate{Payload: p}})
 	if err != nil {
@@ -69,14 +70,14 @@ func (s *streamSink) Write(p []byte) (int, error) {
 }
 
 // complete sends what is left to say. A client that is gone is nobody's to tell.
-func (s *streamSink) complete(r InvokeResult, tail bool) error {
+func (s *streamSink) complete(r lamina.Answer, tail bool) error {
 	if !r.Streamed {
 		if err := s.Begin(r.ContentType); err != nil {
 			return nil
 		}
 	}
 	end := new(model.InvokeWithResponseStreamCompleteEvent)
-	if r.FunctionError != "" {
+	if r.FunctionError {
 		// ErrorCode is the error's type, as in Runtime.TruncatedResponse, which
 		// AWS's callers see there; that it is so for every error is chosen.
 		end.ErrorCode, end.ErrorDetails = new(r.ErrorType), new(string(r.Payload))
@@ -86,7 +87,7 @@ func (s *streamSink) complete(r InvokeResult, tail bool) error {
 		}
 	}
 	if tail {
-		end.LogResult = new(base64.StdEncoding.EncodeToString(r.LogTail))
+		end.LogResult = new(base64.StdEncoding.EncodeToString([]byte(r.LogTail)))
 	}
 	_ = s.to.Send(&model.InvokeWithResponseStreamResponseEvent{InvokeComplete: end})
 	return nil

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
+
+	"github.com/lamina-dev/lamina"
 )
 
 const streamPath = "/2021-11-15/functions/f/response-streaming-invocations"
@@ -35,21 +37,21 @@ func (a answer) events() (all []string) {
 
 func TestInvokeWithResponseStream(t *testing.T) {
 	const details = `{"errorMessage":"m","errorType":"E"}`
-	failed := InvokeResult{FunctionError: "Unhandled", ErrorType: "Runtime.Unknown", Payload: []byte(details)}
-	streamed := func(r InvokeResult) InvokeResult { r.Streamed = true; return r }
+	failed := lamina.Answer{FunctionError: true, ErrorType: "Runtime.Unknown", Payload: []byte(details)}
+	streamed := func(r lamina.Answer) lamina.Answer { r.Streamed = true; return r }
 	completeFailed := `InvokeComplete {"ErrorCode":"Runtime.Unknown","ErrorDetails":"{\"errorMessage\":\"m\",\"errorType\":\"E\"}"}`
 	for _, c := range []struct {
 		name   string
 		pieces []string
-		result InvokeResult
+		result lamina.Answer
 		want   []string
 	}{
-		{"streamed", []string{"a", "b"}, streamed(InvokeResult{}), []string{"PayloadChunk a", "PayloadChunk b", "InvokeComplete {}"}},
-		{"streamed nothing", []string{}, streamed(InvokeResult{}), []string{"InvokeComplete {}"}},
+		{"streamed", []string{"a", "b"}, streamed(lamina.Answer{}), []string{"PayloadChunk a", "PayloadChunk b", "InvokeComplete {}"}},
+		{"streamed nothing", []string{}, streamed(lamina.Answer{}), []string{"InvokeComplete {}"}},
 		{"failed in the middle", []string{"a"}, streamed(failed), []string{"PayloadChunk a", completeFailed}},
 		{"failed at once", nil, failed, []string{completeFailed}},
-		{"in one piece", nil, InvokeResult{Payload: []byte(`"whole"`)}, []string{`PayloadChunk "whole"`, "InvokeComplete {}"}},
-		{"empty", nil, InvokeResult{}, []string{"InvokeComplete {}"}},
+		{"in one piece", nil, lamina.Answer{Payload: []byte(`"whole"`)}, []string{`PayloadChunk "whole"`, "InvokeComplete {}"}},
+		{"empty", nil, lamina.Answer{}, []string{"InvokeComplete {}"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -72,7 +74,7 @@ func TestInvokeWithResponseStream(t *testing.T) {
 func TestInvokeWithResponseStreamHeaders(t *testing.T) {
 	w := newWorld(t)
 	w.call("POST", functionsPath, functionBody(t, "f")).ok(201)
-	w.pieces, w.result = []string{"a"}, InvokeResult{Streamed: true, LogTail: []byte("END\n")}
+	w.pieces, w.result = []string{"a"}, lamina.Answer{Streamed: true, LogTail: "END\n"}
 	context := base64.StdEncoding.EncodeToString([]byte(`{"client":{}}`))
 	a := w.call("POST", streamPath, "", "X-Amz-Log-Type", "Tail", "X-Amz-Client-Context", context)
 	if got := a.events(); !slices.Equal(got, []string{"PayloadChunk a", `InvokeComplete {"LogResult":"RU5ECg=="}`}) {

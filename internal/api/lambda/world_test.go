@@ -53,8 +53,8 @@ type world struct {
 
 	mu       sync.Mutex
 	badRoles map[string]bool
-	invoked  []InvokeRequest
-	result   InvokeResult
+	invoked  []lamina.Invocation
+	result   lamina.Answer
 	pieces   []string // of a streamed response; nil: it does not stream
 	fault    error
 	random   float64
@@ -69,7 +69,7 @@ func (w *world) AssumableByLambda(_ context.Context, roleARN string) error {
 	return nil
 }
 
-func (w *world) Invoke(_ context.Context, r InvokeRequest) (InvokeResult, error) {
+func (w *world) Invoke(_ context.Context, r lamina.Invocation) (lamina.Answer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.invoked = append(w.invoked, r)
@@ -88,7 +88,7 @@ func (w *world) Invoke(_ context.Context, r InvokeRequest) (InvokeResult, error)
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, view: view.New(), badRoles: map[string]bool{}, result: InvokeResult{Payload: []byte(`"ok"`)}}
+	w := &world{t: t, view: view.New(), badRoles: map[string]bool{}, result: lamina.Answer{Payload: []byte(`"ok"`)}}
 	w.tables = tables.NewLambda(w.view)
 	ec2 := tables.NewEC2(w.view)
 	st := mem.New()
