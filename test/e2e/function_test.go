@@ -25,6 +25,7 @@ type place struct {
 	operator  string
 	execution string
 	provider  string
+	vcpus     int // the provider's cap; 0: its default
 }
 
 // makePlace makes network, roles and a capacity provider named main.
@@ -110,8 +111,13 @@ type reply struct {
 
 // call invokes a function of the demo's kind.
 func call(ctx context.Context, c *setup.Clients, function string, n int, sleep time.Duration) (reply, error) {
+	return callWith(ctx, c, function, n, fmt.Appendf(nil, `{"n":%d,"sleep":%f}`, n, sleep.Seconds()))
+}
+
+// callWith is a call whose event, of number n, says more.
+func callWith(ctx context.Context, c *setup.Clients, function string, n int, event []byte) (reply, error) {
 	var r reply
-	res, err := c.Lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: fmt.Appendf(nil, `{"n":%d,"sleep":%f}`, n, sleep.Seconds())})
+	res, err := c.Lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Payload: event})
 	if err != nil {
 		return r, err
 	}

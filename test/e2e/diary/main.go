@@ -14,6 +14,7 @@ import (
 type event struct {
 	N     int     `json:"n"`
 	Sleep float64 `json:"sleep"`
+	Slow  string  `json:"slow"` // the environment that sleeps ten times as long
 }
 
 type answer struct {
@@ -27,6 +28,9 @@ type answer struct {
 func handle(_ context.Context, e event) (answer, error) {
 	a := answer{N: e.N, Environment: os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME"), Process: os.Getpid(), Started: now()}
 	fmt.Printf("diary %d.\n", e.N)
+	if e.Slow == a.Environment {
+		e.Sleep *= 10
+	}
 	time.Sleep(time.Duration(e.Sleep * float64(time.Second)))
 	a.Ended = now()
 	return a, nil
