@@ -37,6 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	simSeed  = flag.Uint64("sim.seed", 0, "run only this seed of TestRandomSequences")
 	simSeeds = flag.Uint64("sim.seeds", 220, "how many seeds TestRandomSequences runs")
+	simFirst = flag.Uint64("sim.first", 1, "the first of them")
 )
 
 // everySQLite is how often a seed's store is SQLite instead of memory.
@@ -48,7 +49,7 @@ const everySQLite = 8
 // controller. What must hold is checked with each commit, each installed route
 // and each state of an environment, and again when all is quiet.
 func TestRandomSequences(t *testing.T) {
-	first, last := uint64(1), *simSeeds
+	first, last := *simFirst, *simFirst+*simSeeds-1
 	if *simSeed != 0 {
 		first, last = *simSeed, *simSeed
 	}
