@@ -198,6 +198,7 @@ func chaoticPlace(t *testing.T, s *server) *ledger {
 	p.bound(t, "diary", minimum, minimum) // so that what the ledger waits for is one state
 	l := keepLedger(t, p, "diary")
 	l.whole(s)
+	until(t, activeLimit, "calls have been answered", func() bool { return len(l.since(0)) > 0 })
 	return l
 }
 
