@@ -209,17 +209,21 @@ func remember(peaks []peak, latest peak, now time.Time) []peak {
 	return append(kept, latest)
 }
 
-// bounded puts the demand between the version's bounds.
+// bounded puts the demand between the version's bounds. What is only held of a load
+// that has fallen asks for no more than the maximum.
 func (s State) bounded(b Bounds, cause Cause, now time.Time) Decision {
 	d := Decision{Want: s.held, Cause: cause}
-	if d.Want <= b.Min {
-		d.Want = b.Min
-		if cause != HostLimit {
-			d.Cause = Floor
+	if b.Max >= 0 && d.Want > b.Max {
+		d.Want = b.Max
+		if cause != Holding {
+			d.Cause = Ceiling
 		}
 	}
-	if b.Max >= 0 && d.Want > b.Max {
-		d.Want, d.Cause = b.Max, Ceiling
+	if d.Want <= b.Min {
+		d.Want = b.Min
+		if cause != HostLimit && d.Cause != Ceiling {
+			d.Cause = Floor
+		}
 	}
 	if s.held > b.Min {
 		d.Due = now.Add(StepDown)

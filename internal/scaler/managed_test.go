@@ -175,6 +175,25 @@ func TestScaleInIsSlowAndStopsAtTheMinimum(t *testing.T) {
 	}
 }
 
+// What is held of a load that has fallen is not said to ask for more than the maximum.
+func TestAFallenLoadIsNotHeldByTheMaximum(t *testing.T) {
+	m := newModel(3)
+	m.b.Max = 6
+	m.run(5*time.Second, always(8), always(10))
+	if m.d.Cause != Ceiling {
+		t.Fatalf("under load: %s, want %s", m.d.Cause, Ceiling)
+	}
+	m.run(20*time.Second, always(0), always(0))
+	if m.d.Want != 6 || m.d.Cause != Holding {
+		t.Errorf("after it: %d because of %s, want 6 because of %s", m.d.Want, m.d.Cause, Holding)
+	}
+	m.b.Max = 3
+	m.run(time.Second, always(0), always(0))
+	if m.d.Want != 3 || m.d.Cause != Floor {
+		t.Errorf("with one bound for both: %d because of %s, want 3 because of %s", m.d.Want, m.d.Cause, Floor)
+	}
+}
+
 func TestNothingIsEndedWhileBlind(t *testing.T) {
 	m := newModel(3)
 	m.run(5*time.Second, always(4), always(10))
