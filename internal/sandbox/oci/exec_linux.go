@@ -41,16 +41,11 @@ type commands struct {
 
 // execed is one of them, or its stand-in on the host: a child of ours either way.
 type execed struct {
+	*sandbox.Lifetime
 	p      *process
 	first  *os.Process
-	inner  string // gVisor's own number of it
-	output *sandbox.Output
-	done   chan struct{}
-	exit   sandbox.Exit // valid after done
-
-	mu     sync.Mutex
-	reaped bool
-	killed syscall.Signal // the last signal that ends a process, for what the stand-in can't tell
+	inner  string         // gVisor's own number of it
+	killed syscall.Signal // the last one sent while unreaped, for what the stand-in can't tell
 }
 
 var errNotInit = errors.New("the environment was not started to run further commands, or has ended")
@@ -100,17 +95,17 @@ func (p *process) start(ctx context.Context, dir string, log func(sandbox.Stream
 	output.CloseEnds()
 	if err != nil {
 		close(g.open)
-		output.Drain(drainTime)
+		output.Drain(sandbox.DrainTime)
 		return nil, g.fault(p.d.cfg.Kind, err)
 	}
 	g.release(log)
-	e := &execed{p: p, first: first, output: output, done: make(chan struct{})}
+	e := &execed{p: p, first: first, Lifetime: sandbox.NewLifetime(output)}
 	if p.d.cfg.Kind == Runsc {
 		data, err := os.ReadFile(innerPid)
 		if err != nil {
 			_ = first.Kill() // only the stand-in; the environment can't go on
 			_, _ = first.Wait()
-			output.Drain(drainTime)
+			output.Drain(sandbox.DrainTime)
 			return nil, err
 		}
 		e.inner = strings.TrimSpace(string(data))
@@ -131,11 +126,11 @@ func (c *commands) watch(e *execed) {
 		_ = e.first.Kill() // its container is gone
 	}
 	c.ends.Go(func() {
-		e.wait()
+		exit := e.wait()
 		c.mu.Lock()
 		delete(c.running, e)
 		c.mu.Unlock()
-		close(e.done)
+		e.End(exit)
 	})
 }
 
@@ -162,38 +157,19 @@ func (c *commands) addUsage(sum *sandbox.Usage) {
 	}
 }
 
-func (e *execed) wait() {
+func (e *execed) wait() sandbox.Exit {
 	state, _ := e.first.Wait() // how it ended is in the state
-	e.mu.Lock()
-	e.reaped = true
-	killed := e.killed
-	e.mu.Unlock()
-	e.exit = sandbox.ExitOf(state)
-	if e.inner != "" && killed != 0 && e.exit.Code == 128+int(killed) {
-		e.exit = sandbox.Exit{Code: -1, Signal: killed}
+	e.Reaped()
+	exit := sandbox.ExitOf(state)
+	if e.inner != "" && e.killed != 0 && exit.Code == 128+int(e.killed) {
+		exit = sandbox.Exit{Code: -1, Signal: e.killed}
 	}
-	e.exit.OOM = e.exit.Signal == syscall.SIGKILL && e.p.group.OOMKills() > 0
-	e.output.Drain(drainTime)
+	exit.OOM = exit.Signal == syscall.SIGKILL && e.p.group.OOMKills() > 0
+	return exit
 }
-
-// FlushLog implements sandbox.Flusher.
-func (e *execed) FlushLog() { e.output.Flush() }
 
 // PID implements sandbox.Process.
 func (e *execed) PID() int { return e.first.Pid }
-
-// Done implements sandbox.Process.
-func (e *execed) Done() <-chan struct{} { return e.done }
-
-// Exit implements sandbox.Process.
-func (e *execed) Exit() sandbox.Exit {
-	select {
-	case <-e.done:
-		return e.exit
-	default:
-		return sandbox.Exit{}
-	}
-}
 
 // Signal implements sandbox.Process.
 func (e *execed) Signal(sig os.Signal) error {
@@ -208,23 +184,20 @@ func (e *execed) Signal(sig os.Signal) error {
 func (e *execed) Kill() error { return e.signal(syscall.SIGKILL, true) }
 
 func (e *execed) signal(n syscall.Signal, group bool) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.reaped {
-		return nil
-	}
-	e.killed = n
-	var err error
-	switch {
-	case e.inner != "":
-		if out, failed := e.p.d.command.killOne(e.p.id, e.inner, strconv.Itoa(int(n))).CombinedOutput(); failed != nil {
-			err = fmt.Errorf("%w: %s", failed, out)
+	err := e.Unreaped(func() error {
+		e.killed = n
+		switch {
+		case e.inner != "":
+			if out, err := e.p.d.command.killOne(e.p.id, e.inner, strconv.Itoa(int(n))).CombinedOutput(); err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		case group:
+			return syscall.Kill(-e.first.Pid, n)
+		default:
+			return e.first.Signal(n)
 		}
-	case group:
-		err = syscall.Kill(-e.first.Pid, n)
-	default:
-		err = e.first.Signal(n)
-	}
+	})
 	if err != nil && !errors.Is(err, os.ErrProcessDone) && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("signalling a command of environment %s: %w", e.p.id, err)
 	}
@@ -232,13 +205,12 @@ func (e *execed) signal(n syscall.Signal, group bool) error {
 }
 
 // Usage implements sandbox.Process: of gVisor's commands only the whole environment's is known.
-func (e *execed) Usage() (sandbox.Usage, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.reaped {
-		return sandbox.Usage{}, os.ErrProcessDone
-	}
-	return sandbox.TreeUsage(e.first.Pid)
+func (e *execed) Usage() (u sandbox.Usage, err error) {
+	err = e.Unreaped(func() error {
+		u, err = sandbox.TreeUsage(e.first.Pid)
+		return err
+	})
+	return u, err
 }
 
 // Dial implements sandbox.Dialer.

@@ -12,31 +12,21 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
 )
 
-// drainTime bounds the wait for output after the last process was killed (chosen).
-const drainTime = time.Second
-
 // process is one running container. Its runtime has gone; its first process,
 // for gVisor the sandbox around it, is a child of ours.
 type process struct {
-	d      *Driver
-	id     string
-	spec   sandbox.Spec
-	first  *os.Process
-	group  *cgroup.Group // nil without cgroups
-	output *sandbox.Output
-	done   chan struct{}
-	exit   sandbox.Exit // valid after done
-
+	*sandbox.Lifetime
+	d        *Driver
+	id       string
+	spec     sandbox.Spec
+	first    *os.Process
+	group    *cgroup.Group // nil without cgroups
 	commands commands
-
-	mu     sync.Mutex
-	reaped bool // the PID may belong to someone else by now
 }
 
 // gate holds a container's output back until the runtime has started it: up to
@@ -84,13 +74,13 @@ func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, grou
 	output.CloseEnds()
 	if err == nil {
 		g.release(spec.Log)
-		p := &process{d: d, id: spec.ID, spec: spec, first: first, group: group, output: output, done: make(chan struct{})}
+		p := &process{d: d, id: spec.ID, spec: spec, first: first, group: group, Lifetime: sandbox.NewLifetime(output)}
 		go p.watch() // ends with the container; Done tells
 		return p, nil
 	}
 	close(g.open)
 	d.clear(spec.ID, group)
-	output.Drain(drainTime)
+	output.Drain(sandbox.DrainTime)
 	return nil, g.fault(d.cfg.Kind, err)
 }
 
@@ -162,50 +152,26 @@ func (d *Driver) reapGofer(id string) {
 // watch waits for the first process, then leaves nothing behind.
 func (p *process) watch() {
 	state, _ := p.first.Wait() // how it ended is in the state
-	p.mu.Lock()
-	p.reaped = true
-	p.mu.Unlock()
-	p.exit = sandbox.ExitOf(state)
-	p.exit.OOM = p.exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
+	p.Reaped()
+	exit := sandbox.ExitOf(state)
+	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.commands.close()
 	p.d.clear(p.id, p.group)
-	p.output.Drain(drainTime)
-	close(p.done)
+	p.End(exit)
 }
-
-// FlushLog implements sandbox.Flusher.
-func (p *process) FlushLog() { p.output.Flush() }
 
 // PID implements sandbox.Process.
 func (p *process) PID() int { return p.first.Pid }
 
-// Done implements sandbox.Process.
-func (p *process) Done() <-chan struct{} { return p.done }
-
-// Exit implements sandbox.Process.
-func (p *process) Exit() sandbox.Exit {
-	select {
-	case <-p.done:
-		return p.exit
-	default:
-		return sandbox.Exit{}
-	}
-}
-
 // Signal implements sandbox.Process. What the host sees of gVisor is not the
 // function, so that runtime passes the signal on.
 func (p *process) Signal(sig os.Signal) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reaped {
-		return nil
-	}
-	var err error
-	if n, ok := sig.(syscall.Signal); ok && p.d.cfg.Kind == Runsc {
-		err = p.d.command.kill(p.id, strconv.Itoa(int(n))).Run()
-	} else {
-		err = p.first.Signal(sig)
-	}
+	err := p.Unreaped(func() error {
+		if n, ok := sig.(syscall.Signal); ok && p.d.cfg.Kind == Runsc {
+			return p.d.command.kill(p.id, strconv.Itoa(int(n))).Run()
+		}
+		return p.first.Signal(sig)
+	})
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signalling environment %s: %w", p.id, err)
 	}
@@ -222,16 +188,14 @@ func (p *process) Kill() error {
 }
 
 // Usage implements sandbox.Process.
-func (p *process) Usage() (sandbox.Usage, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reaped {
-		return sandbox.Usage{}, os.ErrProcessDone
-	}
-	if u, err := p.group.Usage(); err == nil {
-		return u, nil
-	}
-	u, err := sandbox.TreeUsage(p.PID())
-	p.commands.addUsage(&u)
+func (p *process) Usage() (u sandbox.Usage, err error) {
+	err = p.Unreaped(func() error {
+		if u, err = p.group.Usage(); err == nil {
+			return nil
+		}
+		u, err = sandbox.TreeUsage(p.PID())
+		p.commands.addUsage(&u)
+		return err
+	})
 	return u, err
 }

@@ -30,14 +30,13 @@ type commands struct {
 
 // command is one process that an init has started.
 type command struct {
+	*sandbox.Lifetime
 	all     *commands
 	id      int
 	pid     int             // as the host sees it
 	started chan initReport // one, unless the init goes
-	output  *sandbox.Output
 	ended   chan struct{}
-	exit    sandbox.Exit // valid after ended
-	done    chan struct{}
+	how     sandbox.Exit // valid after ended
 }
 
 // socketPair is this process's end and the init's.
@@ -95,8 +94,8 @@ func (c *commands) follow() {
 }
 
 func (one *command) end(r initReport) {
-	one.exit = sandbox.Exit{Code: r.Code, Signal: syscall.Signal(r.Signal)}
-	one.exit.OOM = one.exit.Signal == syscall.SIGKILL && one.all.group.OOMKills() > 0
+	one.how = sandbox.Exit{Code: r.Code, Signal: syscall.Signal(r.Signal)}
+	one.how.OOM = one.how.Signal == syscall.SIGKILL && one.all.group.OOMKills() > 0
 	close(one.ended)
 }
 
@@ -140,8 +139,8 @@ func (c *commands) exec(ctx context.Context, spec sandbox.Command) (*command, er
 	if err != nil {
 		return nil, err
 	}
-	one := &command{all: c, started: make(chan initReport, 1), output: output, ended: make(chan struct{}), done: make(chan struct{})}
-	if err := c.order(one, spec); err != nil {
+	one := &command{all: c, started: make(chan initReport, 1), ended: make(chan struct{}), Lifetime: sandbox.NewLifetime(output)}
+	if err := c.order(one, spec, output); err != nil {
 		output.Close()
 		return nil, err
 	}
@@ -155,7 +154,7 @@ func (c *commands) exec(ctx context.Context, spec sandbox.Command) (*command, er
 			return one.begun(r)
 		default:
 		}
-		<-one.done
+		<-one.Done()
 		return nil, errNoInit
 	case <-ctx.Done():
 		_ = one.signal(syscall.SIGKILL, true) // the environment is about to end
@@ -167,7 +166,7 @@ func (c *commands) exec(ctx context.Context, spec sandbox.Command) (*command, er
 func (one *command) begun(r initReport) (*command, error) {
 	if r.Error != "" {
 		close(one.ended)
-		<-one.done
+		<-one.Done()
 		return nil, errors.New(r.Error)
 	}
 	one.all.mu.Lock()
@@ -177,7 +176,7 @@ func (one *command) begun(r initReport) (*command, error) {
 }
 
 // order enters one and has the init start it.
-func (c *commands) order(one *command, spec sandbox.Command) error {
+func (c *commands) order(one *command, spec sandbox.Command, output *sandbox.Output) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.over {
@@ -185,12 +184,12 @@ func (c *commands) order(one *command, spec sandbox.Command) error {
 	}
 	c.lastID++
 	one.id = c.lastID
-	stdout, stderr := one.output.Ends()
+	stdout, stderr := output.Ends()
 	o := initOrder{ID: one.id, Argv: spec.Argv, Env: spec.Env, WorkDir: cmp.Or(spec.WorkDir, c.workDir)}
 	if err := writeOrder(c.conn, o, stdout, stderr); err != nil {
 		return fmt.Errorf("ordering the environment's init: %w", err)
 	}
-	one.output.CloseEnds()
+	output.CloseEnds()
 	c.running[one.id] = one
 	return nil
 }
@@ -198,8 +197,7 @@ func (c *commands) order(one *command, spec sandbox.Command) error {
 // watch hands over the last lines.
 func (one *command) watch() {
 	<-one.ended
-	one.output.Drain(drainTime)
-	close(one.done)
+	one.End(one.how)
 }
 
 func (one *command) signal(sig syscall.Signal, group bool) error {
@@ -215,19 +213,8 @@ func (one *command) signal(sig syscall.Signal, group bool) error {
 	return nil
 }
 
-func (one *command) PID() int              { return one.pid }
-func (one *command) Done() <-chan struct{} { return one.done }
-func (one *command) FlushLog()             { one.output.Flush() }
-func (one *command) Kill() error           { return one.signal(syscall.SIGKILL, true) }
-
-func (one *command) Exit() sandbox.Exit {
-	select {
-	case <-one.done:
-		return one.exit
-	default:
-		return sandbox.Exit{}
-	}
-}
+func (one *command) PID() int    { return one.pid }
+func (one *command) Kill() error { return one.signal(syscall.SIGKILL, true) }
 
 func (one *command) Signal(sig os.Signal) error {
 	n, ok := sig.(syscall.Signal)

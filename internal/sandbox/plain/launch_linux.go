@@ -93,7 +93,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 		},
 	})
 	if err == nil && out.Error != "" {
-		<-p.done
+		<-p.Done()
 		err = errors.New(out.Error)
 	}
 	if err != nil {
@@ -166,7 +166,7 @@ func startStage(ctx context.Context, h host, network *netns.Namespace, group *cg
 	}
 	if err != nil {
 		p.Kill()
-		<-p.done
+		<-p.Done()
 		return nil, outcome{}, err
 	}
 	return p, out, nil
@@ -252,7 +252,7 @@ func tryHost(ctx context.Context, h host) (noProc bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	<-p.done
+	<-p.Done()
 	if out.Error != "" {
 		return false, errors.New(out.Error)
 	}

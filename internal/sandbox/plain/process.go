@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"sync"
 	"syscall"
 	"time"
 
@@ -13,23 +12,14 @@ import (
 	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
 )
 
-// drainTime bounds the wait for output that an escaped descendant keeps open
-// after everything known was killed (chosen).
-const drainTime = time.Second
-
 // process is one running environment.
 type process struct {
-	cmd    *exec.Cmd
-	group  *cgroup.Group // nil without cgroups
-	pidNS  bool          // the death of the first process is that of all
-	output *sandbox.Output
-	done   chan struct{}
-	exit   sandbox.Exit // valid after done
+	*sandbox.Lifetime
+	cmd   *exec.Cmd
+	group *cgroup.Group // nil without cgroups
+	pidNS bool          // the death of the first process is that of all
 	// commands are run by the first process, if that is an init; else nil.
 	commands *commands
-
-	mu     sync.Mutex
-	reaped bool // the PID may belong to someone else by now
 }
 
 // run starts cmd with its output going to log and watches it to its end. Once
@@ -40,7 +30,7 @@ func run(cmd *exec.Cmd, pidNS bool, group *cgroup.Group, log func(sandbox.Stream
 	if err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, pidNS: pidNS, group: group, output: output, done: make(chan struct{})}
+	p := &process{cmd: cmd, pidNS: pidNS, group: group, Lifetime: sandbox.NewLifetime(output)}
 	cmd.Stdout, cmd.Stderr = output.Ends()
 	if isInit {
 		conn, theirs, err := socketPair()
@@ -71,19 +61,16 @@ func run(cmd *exec.Cmd, pidNS bool, group *cgroup.Group, log func(sandbox.Stream
 // watch waits for the first process, then leaves nothing behind.
 func (p *process) watch() {
 	_ = p.cmd.Wait() // how it ended is in the state
-	p.mu.Lock()
-	p.reaped = true
-	p.mu.Unlock()
-	p.exit = sandbox.ExitOf(p.cmd.ProcessState)
+	p.Reaped()
 	if !p.pidNS {
 		p.killGroup()
 		p.awaitGroup()
 	}
 	p.commands.close()
-	p.output.Drain(drainTime) // only a descendant that left the group keeps it open
-	p.exit.OOM = p.exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
+	exit := sandbox.ExitOf(p.cmd.ProcessState)
+	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.group.Remove()
-	close(p.done)
+	p.End(exit)
 }
 
 // killGroup kills what is known of a tree without PID namespace. The group's
@@ -97,27 +84,14 @@ func (p *process) killGroup() {
 // awaitGroup waits until the last member of the group is gone: what was killed
 // takes a moment to die.
 func (p *process) awaitGroup() {
-	for end := time.Now().Add(drainTime); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(sandbox.DrainTime); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		if errors.Is(syscall.Kill(-p.cmd.Process.Pid, 0), syscall.ESRCH) {
 			return
 		}
 	}
 }
 
-func (p *process) PID() int              { return p.cmd.Process.Pid }
-func (p *process) Done() <-chan struct{} { return p.done }
-
-// FlushLog implements sandbox.Flusher.
-func (p *process) FlushLog() { p.output.Flush() }
-
-func (p *process) Exit() sandbox.Exit {
-	select {
-	case <-p.done:
-		return p.exit
-	default:
-		return sandbox.Exit{}
-	}
-}
+func (p *process) PID() int { return p.cmd.Process.Pid }
 
 func (p *process) Signal(sig os.Signal) error {
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -127,28 +101,24 @@ func (p *process) Signal(sig os.Signal) error {
 }
 
 func (p *process) Kill() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reaped {
-		return nil
-	}
-	if !p.pidNS {
-		p.killGroup()
-	}
-	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	err := p.Unreaped(func() error {
+		if !p.pidNS {
+			p.killGroup()
+		}
+		return p.cmd.Process.Kill()
+	})
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("killing process %d: %w", p.PID(), err)
 	}
 	return nil
 }
 
-func (p *process) Usage() (sandbox.Usage, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.reaped {
-		return sandbox.Usage{}, os.ErrProcessDone
-	}
-	if u, err := p.group.Usage(); err == nil {
-		return u, nil
-	}
-	return sandbox.TreeUsage(p.PID())
+func (p *process) Usage() (u sandbox.Usage, err error) {
+	err = p.Unreaped(func() error {
+		if u, err = p.group.Usage(); err != nil {
+			u, err = sandbox.TreeUsage(p.PID())
+		}
+		return err
+	})
+	return u, err
 }
