@@ -5,17 +5,14 @@
 package java
 
 import (
-	_ "embed"
-	"os"
-	"path/filepath"
+	"embed"
 	"strconv"
+
+	"github.com/lamina-dev/lamina/internal/runtimes/bootstrap"
 )
 
-//go:embed runtime.jar
-var runtimeJar []byte
-
-//go:embed core.jar
-var coreJar []byte
+//go:embed runtime.jar core.jar
+var files embed.FS
 
 // Main is the bootstrap's main class.
 const Main = "lamina.Main"
@@ -44,21 +41,5 @@ func Flags(memoryMB, vcpus int, managed bool) []string {
 // ClassPath is the bootstrap's, in the runtime folder as the function sees it.
 func ClassPath(runtime string) string { return runtime + "/runtime.jar" }
 
-// Install writes the bootstrap into dir, readable for all.
-func Install(dir string) error {
-	if err := write(filepath.Join(dir, "runtime.jar"), runtimeJar); err != nil {
-		return err
-	}
-	return write(filepath.Join(dir, "core.jar"), coreJar)
-}
-
-func write(path string, data []byte) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, data, 0o644); err != nil {
-		return err
-	}
-	if err := os.Chmod(tmp, 0o644); err != nil { // whatever the umask is
-		return err
-	}
-	return os.Rename(tmp, path)
-}
+// Install writes the bootstrap into dir.
+func Install(dir string) error { return bootstrap.Install(files, dir) }

@@ -4,15 +4,14 @@ package nodejs
 
 import (
 	"embed"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/lamina-dev/lamina/internal/runtimes/bootstrap"
 )
 
 //go:embed *.mjs check/*.mjs
-var bootstrap embed.FS
+var files embed.FS
 
 // File is the bootstrap's first file in the runtime folder.
 const File = "index.mjs"
@@ -40,37 +39,5 @@ func Path(name, opt, runtime, task string) string {
 	}, ":")
 }
 
-// Install writes the bootstrap into dir, readable for all.
-func Install(dir string) error {
-	return fs.WalkDir(bootstrap, ".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir():
-			return folder(filepath.Join(dir, name))
-		}
-		text, err := bootstrap.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		return write(filepath.Join(dir, name), text)
-	})
-}
-
-func folder(path string) error {
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return err
-	}
-	return os.Chmod(path, 0o755) // whatever the umask is
-}
-
-func write(path string, text []byte) error {
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, text, 0o644); err != nil {
-		return err
-	}
-	if err := os.Chmod(tmp, 0o644); err != nil { // whatever the umask is
-		return err
-	}
-	return os.Rename(tmp, path)
-}
+// Install writes the bootstrap into dir.
+func Install(dir string) error { return bootstrap.Install(files, dir) }
