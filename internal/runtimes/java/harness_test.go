@@ -13,7 +13,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/runtimes/runtimestest"
 )
 
-func TestMain(m *testing.M) { runtimestest.Main(m) }
+func TestMain(m *testing.M) { runtimestest.Main(m, func() { os.RemoveAll(compiled.dir) }) }
 
 type (
 	options = runtimestest.Options

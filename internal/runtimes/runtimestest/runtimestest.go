@@ -22,10 +22,15 @@ import (
 	"github.com/lamina-dev/lamina/internal/sandbox/plain"
 )
 
-// Main is a test binary's TestMain: the sandbox runs the binary again.
-func Main(m *testing.M) {
+// Main is a test binary's TestMain: the sandbox runs the binary again. after is
+// what is to be done once all tests have ended.
+func Main(m *testing.M, after ...func()) {
 	plain.Main()
-	os.Exit(m.Run())
+	code := m.Run()
+	for _, f := range after {
+		f()
+	}
+	os.Exit(code)
 }
 
 // Options say which function runs, and how. Runtime, Handler and, with Code, File
