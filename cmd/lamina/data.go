@@ -58,6 +58,7 @@ func (f folder) telemetry() string { return filepath.Join(string(f), "telemetry"
 func (f folder) metrics() string   { return filepath.Join(string(f), "metrics") }
 func (f folder) instances() string { return filepath.Join(string(f), "instances") }
 func (f folder) running() string   { return filepath.Join(string(f), "server.json") }
+func (f folder) secretKey() string { return filepath.Join(string(f), "secret") }
 
 // used tells whether a server has ever kept something here. Other programs have
 // folders called store or images too, and a wrong --data must not empty these.
@@ -69,14 +70,16 @@ func (f folder) used() bool {
 // maxSocketPath is what sockaddr_un holds on the strictest system (macOS: 104).
 const maxSocketPath = 100
 
-// socket is where agents dial; a folder with a long name gets a short one below
-// the temporary folder, the same at each start.
-func (f folder) socket() (string, error) { return f.socketNamed("control.sock") }
+// The server's sockets in its data folder.
+const (
+	controlSocket = "control.sock" // where agents dial
+	consoleSocket = "console.sock" // where the operator's commands ask
+	doorSocket    = "door.sock"    // where functions call Lamina's services from inside their VPC
+)
 
-// consoleSocket is where the operator's commands ask.
-func (f folder) consoleSocket() (string, error) { return f.socketNamed("console.sock") }
-
-func (f folder) socketNamed(name string) (string, error) {
+// socket is the path of one of them; a folder with a long name gets a short one
+// below the temporary folder, the same at each start.
+func (f folder) socket(name string) (string, error) {
 	path := filepath.Join(string(f), name)
 	if len(path) <= maxSocketPath {
 		return path, nil
@@ -91,7 +94,7 @@ func (f folder) socketNamed(name string) (string, error) {
 
 // listen opens a socket for the folder's owner alone.
 func (f folder) listen(name string) (net.Listener, error) {
-	path, err := f.socketNamed(name)
+	path, err := f.socket(name)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +114,7 @@ func (f folder) listen(name string) (net.Listener, error) {
 
 // secret is the key with which session tokens and links are signed.
 func (f folder) secret() ([]byte, error) {
-	path := filepath.Join(string(f), "secret")
+	path := f.secretKey()
 	old, err := os.ReadFile(path)
 	if err == nil {
 		return hex.DecodeString(string(old))

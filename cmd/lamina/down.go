@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -109,8 +108,15 @@ func (c resetCmd) Run(ctx context.Context) error {
 	if _, err := stop(ctx, f); err != nil {
 		return err
 	}
-	for _, path := range []string{f.store(), f.packages(), f.images(), f.telemetry(), f.metrics(), f.instances(), f.running(),
-		filepath.Join(string(f), "secret"), filepath.Join(string(f), "control.sock"), filepath.Join(string(f), "console.sock"), filepath.Join(string(f), "door.sock")} {
+	made := []string{f.store(), f.packages(), f.images(), f.telemetry(), f.metrics(), f.instances(), f.running(), f.secretKey()}
+	for _, name := range []string{controlSocket, consoleSocket, doorSocket} {
+		path, err := f.socket(name)
+		if err != nil {
+			return err
+		}
+		made = append(made, path)
+	}
+	for _, path := range made {
 		if err := os.RemoveAll(path); err != nil {
 			return fmt.Errorf("empty the data folder: %w", err)
 		}

@@ -119,7 +119,7 @@ func canFail(name string) bool {
 
 // ask talks to the console of the server of a data folder.
 func ask(ctx context.Context, f folder, method, path string, in, out any) error {
-	socket, err := f.consoleSocket()
+	socket, err := f.socket(consoleSocket)
 	if err != nil {
 		return err
 	}

@@ -147,13 +147,13 @@ func (s *server) build() error {
 		return err
 	}
 	s.outages = outage.New(machines)
-	if s.consoleSocket, err = f.listen("console.sock"); err != nil {
+	if s.consoleSocket, err = f.listen(consoleSocket); err != nil {
 		return err
 	}
-	if s.doorSocket, err = f.listen("door.sock"); err != nil {
+	if s.doorSocket, err = f.listen(doorSocket); err != nil {
 		return err
 	}
-	path, err := f.socket()
+	path, err := f.socket(controlSocket)
 	if err != nil {
 		return err
 	}
