@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/telemetry/owner"
 )
 
 // codeInvalidParameter is CloudWatch Logs' own code for a bad argument.
@@ -32,15 +33,14 @@ var ErrClosed = errors.New("telemetry: closed")
 
 // Options tune Open; the zero value is right for production.
 type Options struct {
-	Now          lamina.Clock  // default time.Now
-	Logger       *slog.Logger  // default slog.Default
-	SegmentBytes int64         // a segment ends when it is this long; default 16 MiB
-	GroupBytes   int64         // above it a group loses its oldest segments (chosen: AWS keeps and bills all); 0: no bound
-	QueueEvents  int           // requests that wait for the owner; default 8192
-	QueueBytes   int64         // message bytes that wait for the owner; default 64 MiB
-	SweepEvery   time.Duration // how often expired segments are looked for; default 1 h
-	OpenFiles    int           // files kept open for writing; default 128
-	ScanBytes    int64         // file bytes one query may read before it answers with a token; default 128 MiB
+	Now          lamina.Clock // default time.Now
+	Logger       *slog.Logger // default slog.Default
+	SegmentBytes int64        // a segment ends when it is this long; default 16 MiB
+	GroupBytes   int64        // above it a group loses its oldest segments (chosen: AWS keeps and bills all); 0: no bound
+	QueueEvents  int          // requests that wait for the owner; default 8192
+	QueueBytes   int64        // message bytes that wait for the owner; default 64 MiB
+	OpenFiles    int          // files kept open for writing; default 128
+	ScanBytes    int64        // file bytes one query may read before it answers with a token; default 128 MiB
 }
 
 func (o Options) withDefaults() Options {
@@ -51,7 +51,6 @@ func (o Options) withDefaults() Options {
 	o.SegmentBytes = cmp.Or(o.SegmentBytes, 16<<20)
 	o.QueueEvents = cmp.Or(o.QueueEvents, 8192)
 	o.QueueBytes = cmp.Or(o.QueueBytes, 64<<20)
-	o.SweepEvery = cmp.Or(o.SweepEvery, time.Hour)
 	o.OpenFiles = cmp.Or(o.OpenFiles, 128)
 	o.ScanBytes = cmp.Or(o.ScanBytes, 128<<20)
 	return o
@@ -251,25 +250,7 @@ func (l *Logs) closed() bool {
 
 // ask queues a request and waits for the owner's answer.
 func (l *Logs) ask(ctx context.Context, r request) error {
-	r.reply = make(chan error, 1)
-	select {
-	case l.queue <- r:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-l.done:
-		return ErrClosed
-	}
-	select {
-	case err := <-r.reply:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-l.done:
-	}
-	select { // answered with its last breath
-	case err := <-r.reply:
-		return err
-	default:
-		return ErrClosed
-	}
+	reply := make(chan error, 1)
+	r.reply = reply
+	return owner.Ask(ctx, l.queue, r, reply, l.done, ErrClosed)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/telemetry/owner"
 )
 
 // Errors of DB.
@@ -28,7 +29,6 @@ type Options struct {
 	Buckets    int           // kept at most over all series, the oldest go first; default 500,000, about 100 MB
 	FileBytes  int64         // a file below that is never written anew; default 16 MiB
 	FlushEvery time.Duration // how long what is recorded may be in memory only; default 10 s
-	AgeEvery   time.Duration // how often old buckets become wider ones; default 1 min
 }
 
 func (o Options) withDefaults() Options {
@@ -40,7 +40,6 @@ func (o Options) withDefaults() Options {
 	o.Buckets = cmp.Or(o.Buckets, 500_000)
 	o.FileBytes = cmp.Or(o.FileBytes, 16<<20)
 	o.FlushEvery = cmp.Or(o.FlushEvery, 10*time.Second)
-	o.AgeEvery = cmp.Or(o.AgeEvery, time.Minute)
 	return o
 }
 
@@ -82,27 +81,8 @@ func Open(dir string, opts Options) (*DB, error) {
 
 // Put keeps samples: when it returns they are readable and on disk.
 func (db *DB) Put(ctx context.Context, samples []Sample) error {
-	r := request{samples: samples, reply: make(chan error, 1)}
-	select {
-	case db.queue <- r:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-db.done:
-		return ErrClosed
-	}
-	select {
-	case err := <-r.reply:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-db.done:
-	}
-	select { // answered with its last breath
-	case err := <-r.reply:
-		return err
-	default:
-		return ErrClosed
-	}
+	reply := make(chan error, 1)
+	return owner.Ask(ctx, db.queue, request{samples: samples, reply: reply}, reply, db.done, ErrClosed)
 }
 
 // Record keeps samples that nobody waits for: readable at once, in the file
