@@ -21,6 +21,8 @@ const (
 	recordBytes = 1 << 20
 
 	deletedSuffix = ".deleted"
+
+	sweepEvery = time.Hour // expired segments are looked for (chosen)
 )
 
 // request is one thing for the owner to do: append events, or op.
@@ -43,7 +45,7 @@ func (r request) answer(err error) {
 // Run writes what is queued until ctx ends; then it writes what is left, syncs
 // and closes the files.
 func (l *Logs) Run(ctx context.Context) error {
-	tick := time.NewTicker(l.opts.SweepEvery)
+	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		select {

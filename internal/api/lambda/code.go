@@ -10,6 +10,7 @@ import (
 
 	"github.com/lamina-dev/lamina"
 	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
+	"github.com/lamina-dev/lamina/internal/runtimes/codepkg"
 	"github.com/lamina-dev/lamina/internal/store/blobs"
 )
 
@@ -79,7 +80,7 @@ func (s *Service) storePackage(ctx context.Context, zip []byte) (c lamina.LayerC
 	if err != nil {
 		return c, fmt.Errorf("storing a code package: %w", err)
 	}
-	unpacked, err := s.CheckPackage(path)
+	unpacked, err := codepkg.Check(path)
 	if err != nil {
 		if !known {
 			err = errors.Join(err, s.Blobs.Delete(sha))

@@ -14,7 +14,6 @@ import (
 	"github.com/lamina-dev/lamina"
 	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
 	"github.com/lamina-dev/lamina/internal/awsproto"
-	"github.com/lamina-dev/lamina/internal/runtimes/codepkg"
 	"github.com/lamina-dev/lamina/internal/store/blobs"
 	"github.com/lamina-dev/lamina/internal/store/tables"
 	"github.com/lamina-dev/lamina/internal/store/view"
@@ -50,9 +49,8 @@ type Config struct {
 	// TraceID is the X-Amzn-Trace-Id of a request. Nil: none.
 	TraceID func(ctx context.Context) string
 
-	CheckPackage func(path string) (unpacked int64, err error) // nil: codepkg.Check
-	Now          lamina.Clock                                  // nil: time.Now
-	Random       func() float64                                // in [0,1), for alias weights; nil: math/rand
+	Now    lamina.Clock   // nil: time.Now
+	Random func() float64 // in [0,1), for alias weights; nil: math/rand
 }
 
 // Service serves the operations.
@@ -70,9 +68,6 @@ func New(c Config) *Service {
 	}
 	if c.TraceID == nil {
 		c.TraceID = func(context.Context) string { return "" }
-	}
-	if c.CheckPackage == nil {
-		c.CheckPackage = codepkg.Check
 	}
 	if c.Now == nil {
 		c.Now = time.Now

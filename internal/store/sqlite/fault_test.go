@@ -111,7 +111,7 @@ func faultAt(t *testing.T, k int, hurt fault) (reached bool) {
 		}
 		return fine
 	})
-	st, err := OpenWith(t.Context(), folder, Options{vfs: fs.name})
+	st, err := openOn(t.Context(), folder, fs.name)
 	if err == nil {
 		if refused := work(t, st, 0, 10, acked); refused > 1 {
 			t.Fatalf("k=%d: one fault, but %d batches refused", k, refused)
@@ -146,7 +146,7 @@ func TestDeathAtK(t *testing.T) {
 				return ioErr
 			}
 		})
-		st, err := OpenWith(t.Context(), folder, Options{vfs: fs.name})
+		st, err := openOn(t.Context(), folder, fs.name)
 		if err == nil {
 			work(t, st, 0, 10, acked)
 			verify(t, st, acked)
@@ -176,7 +176,7 @@ func TestPowerLossAtK(t *testing.T) {
 				}
 				return fine
 			})
-			st, err := OpenWith(t.Context(), folder, Options{vfs: fs.name})
+			st, err := openOn(t.Context(), folder, fs.name)
 			if err == nil {
 				work(t, st, 0, 10, acked)
 				_ = st.Close() // fails as everything does
@@ -199,7 +199,7 @@ func TestPowerLossAtK(t *testing.T) {
 // conflicts go on, and the first commit after it works.
 func TestDiskFull(t *testing.T) {
 	fs := newFaultFS(t)
-	st, err := OpenWith(t.Context(), t.TempDir(), Options{vfs: fs.name})
+	st, err := openOn(t.Context(), t.TempDir(), fs.name)
 	if err != nil {
 		t.Fatal(err)
 	}

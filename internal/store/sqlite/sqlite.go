@@ -11,7 +11,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,13 +34,6 @@ const (
 // readers is how many Gets and Lists run at once; most reads go to a view.
 const readers = 2
 
-// Options vary a Store; the zero value is the default.
-type Options struct {
-	History int // commits kept for watchers; some thousands when 0
-
-	vfs string // the file system that tests inject faults with
-}
-
 // Store is a store.Store in a data folder.
 type Store struct {
 	folder  string
@@ -63,11 +55,11 @@ var _ store.Store = (*Store)(nil)
 // Open opens or makes the store in folder. A folder that another process owns is
 // an *InUseError, a damaged file a *store.CorruptError.
 func Open(ctx context.Context, folder string) (*Store, error) {
-	return OpenWith(ctx, folder, Options{})
+	return openOn(ctx, folder, diskName)
 }
 
-// OpenWith is Open with options.
-func OpenWith(ctx context.Context, folder string, o Options) (*Store, error) {
+// openOn opens the store on a file system of SQLite's, by which tests inject faults.
+func openOn(ctx context.Context, folder, vfs string) (*Store, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)
 	}
@@ -81,20 +73,20 @@ func OpenWith(ctx context.Context, folder string, o Options) (*Store, error) {
 		queue:  make(chan *request, maxGroup),
 		ending: make(chan struct{}), ended: make(chan struct{}),
 	}
-	if err := s.open(ctx, o); err != nil {
+	if err := s.open(ctx, vfs); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
 	go s.writer.run()
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, o Options) error {
+func (s *Store) open(ctx context.Context, vfs string) error {
 	file := filepath.Join(s.folder, FileName)
 	var err error
 	if s.head, err = openHead(filepath.Join(s.folder, headName)); err != nil {
 		return err
 	}
-	w := &writer{store: s, file: file, vfs: cmp.Or(o.vfs, diskName)}
+	w := &writer{store: s, file: file, vfs: vfs}
 	s.writer = w
 	if err := w.open(ctx); err != nil {
 		return err
@@ -106,11 +98,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		}
 		s.idle <- c
 	}
-	limits := history.DefaultLimits
-	if o.History > 0 {
-		limits.Commits = o.History
-	}
-	s.history = history.New(w.revision, limits)
+	s.history = history.New(w.revision, history.DefaultLimits)
 	s.leases = lease.New(s.commit, time.Now)
 	return syncFolder(s.folder)
 }

@@ -18,6 +18,9 @@ type request struct {
 // roundRequests bounds how many callers share one sync.
 const roundRequests = 256
 
+// ageEvery is how often old buckets become wider ones (chosen).
+const ageEvery = time.Minute
+
 // file is the one that grows.
 type file struct {
 	*os.File
@@ -83,7 +86,7 @@ func (db *DB) start(number uint64, content []byte) error {
 
 // Run writes until ctx ends; then it writes what is left, syncs and closes.
 func (db *DB) Run(ctx context.Context) error {
-	flush, age := time.NewTicker(db.opts.FlushEvery), time.NewTicker(db.opts.AgeEvery)
+	flush, age := time.NewTicker(db.opts.FlushEvery), time.NewTicker(ageEvery)
 	defer flush.Stop()
 	defer age.Stop()
 	for {

@@ -13,10 +13,7 @@ const (
 // admit counts one more launch or explains why this host can't bear it.
 func (d *Driver) admit() error {
 	total, free := hostMemory()
-	limit := d.cfg.MaxInstances
-	if limit == 0 {
-		limit = max(leastInstances, int(total/mibPerInstance))
-	}
+	limit := max(leastInstances, int(total/mibPerInstance))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if n := len(d.watched) + d.slots; n >= limit {

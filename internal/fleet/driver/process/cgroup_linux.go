@@ -81,17 +81,17 @@ const agentLeaf = "agent"
 // makeGroup creates the instance's group with its limits wherever this host
 // permits it, and gives its name, or "" when there is none.
 func (d *Driver) makeGroup(spec driver.Spec) string {
-	name := filepath.Join(d.cfg.CgroupParent, spec.Instance.ID)
+	name := filepath.Join(cgroupParent, spec.Instance.ID)
 	made := false
 	for _, h := range hierarchies() {
 		dir := filepath.Join(h.root, name)
-		if err := h.make(d.cfg.CgroupParent, dir); err != nil {
+		if err := h.make(cgroupParent, dir); err != nil {
 			d.log.Debug("no cgroup for an instance", "hierarchy", h.root, "err", err)
 			continue
 		}
 		made = true
 		h.limit(dir, spec)
-		h.weighParent(filepath.Join(h.root, d.cfg.CgroupParent))
+		h.weighParent(filepath.Join(h.root, cgroupParent))
 	}
 	if !made {
 		return ""

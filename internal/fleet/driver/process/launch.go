@@ -133,12 +133,9 @@ func (d *Driver) fork(id string, start *os.File) (*exec.Cmd, error) {
 }
 
 func (d *Driver) command(id string, start, log *os.File) (*exec.Cmd, error) {
-	exe := d.cfg.Exe
-	if exe == "" {
-		var err error
-		if exe, err = thisBinary(); err != nil {
-			return nil, err
-		}
+	exe, err := thisBinary()
+	if err != nil {
+		return nil, err
 	}
 	cmd := exec.Command(exe, "agent", id)
 	cmd.Args[0] = "lamina" // the process list shows: lamina agent i-…

@@ -21,14 +21,14 @@ import (
 	"github.com/lamina-dev/lamina/internal/fleet/driver"
 )
 
+// cgroupParent is the instances' group below each hierarchy's mount point.
+const cgroupParent = "lamina"
+
 // Config is fixed for the life of a driver.
 type Config struct {
-	Dir          string // holds one scratch folder for each instance, and logs/
-	DataDir      string // agents end themselves when it is gone; "" means Dir
-	Exe          string // the binary with the agent subcommand; "" means this one
-	CgroupParent string // below each hierarchy's mount point; "" means lamina
-	MaxInstances int    // 0: by the host's memory
-	Log          *slog.Logger
+	Dir     string // holds one scratch folder for each instance, and logs/
+	DataDir string // agents end themselves when it is gone; "" means Dir
+	Log     *slog.Logger
 }
 
 // Driver starts agents as processes of this host.
@@ -66,9 +66,6 @@ func New(cfg Config) (*Driver, error) {
 	cfg.Dir = dir
 	if cfg.DataDir == "" {
 		cfg.DataDir = dir
-	}
-	if cfg.CgroupParent == "" {
-		cfg.CgroupParent = "lamina"
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

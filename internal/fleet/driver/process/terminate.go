@@ -45,7 +45,7 @@ func (d *Driver) bury(id string, h handle, reap func()) error {
 
 func (d *Driver) remove(id string) error {
 	return errors.Join(
-		removeGroup(path.Join(d.cfg.CgroupParent, id)),
+		removeGroup(path.Join(cgroupParent, id)),
 		os.RemoveAll(wire.FallbackSocket(id)),
 		os.RemoveAll(d.dir(id)),
 	)
