@@ -26,8 +26,8 @@ var (
 // levels orders the system log's levels; a setting lets its own and higher ones through.
 var levels = map[string]int{"DEBUG": 0, "INFO": 1, "WARN": 2}
 
-// SystemLogGroup is where a provider's system log goes unless it names another group.
-func SystemLogGroup(provider string) string { return "/aws/lambda/capacity-provider/" + provider }
+// systemLogGroup is where a provider's system log goes unless it names another group.
+func systemLogGroup(provider string) string { return "/aws/lambda/capacity-provider/" + provider }
 
 // line is one event as the log shows it.
 type line struct {
@@ -53,7 +53,7 @@ func (f *Fleet) journal(inst lamina.Instance, op operation, format string) {
 	if !ok || inst.Hidden || f.cfg.MayLog == nil {
 		return
 	}
-	p, group, least := row.Value, SystemLogGroup(inst.Provider), "INFO"
+	p, group, least := row.Value, systemLogGroup(inst.Provider), "INFO"
 	if t := p.Telemetry; t != nil && t.Group != "" {
 		group = t.Group
 	}

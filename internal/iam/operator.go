@@ -24,10 +24,10 @@ var launchNeeds = []struct{ action, resource string }{
 	{"ec2:CreateNetworkInterface", "security-group/"},
 }
 
-// OperatorRoleMayLaunch says whether permissions let Lambda launch managed
+// operatorRoleMayLaunch says whether permissions let Lambda launch managed
 // instances, and what is missing if not. A boundary that is not nil must allow it too.
 // The region is not known here, so any region the documents name will do.
-func OperatorRoleMayLaunch(role lamina.Role, policies, boundary []Document) (ok bool, missing string) {
+func operatorRoleMayLaunch(role lamina.Role, policies, boundary []Document) (ok bool, missing string) {
 	for _, region := range append(regionsIn(policies), "us-east-1") {
 		if missing = lacking(role.Account, region, policies, boundary); missing == "" {
 			return true, ""

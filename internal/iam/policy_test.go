@@ -178,7 +178,7 @@ func TestCanAssume(t *testing.T) {
 		"all but Lambda": {statement(`{"Effect":"Allow","NotPrincipal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}`), false},
 	} {
 		role := lamina.Role{Account: "123456789012", Name: "r", TrustPolicy: c.trust}
-		if got := CanAssume(role, LambdaPrincipal); got != c.want {
+		if got := canAssume(role, LambdaPrincipal); got != c.want {
 			t.Errorf("%s: got %t", name, got)
 		}
 	}
@@ -203,7 +203,7 @@ func TestOperatorRoleMayLaunch(t *testing.T) {
 		"boundary":         {[]Document{managed}, permissions(t, `{"Effect":"Allow","Action":"s3:*","Resource":"*"}`), "ec2:RunInstances on instance"},
 		"boundary is gone": {[]Document{managed}, []Document{}, "ec2:RunInstances on instance"},
 	} {
-		ok, missing := OperatorRoleMayLaunch(lamina.Role{Account: "123456789012"}, c.policies, c.boundary)
+		ok, missing := operatorRoleMayLaunch(lamina.Role{Account: "123456789012"}, c.policies, c.boundary)
 		if ok != (c.missing == "") || missing != c.missing {
 			t.Errorf("%s: got %t, missing %q, want %q", name, ok, missing, c.missing)
 		}

@@ -27,14 +27,14 @@ const textNotAssumable = "The role defined for the function cannot be assumed by
 // AssumableByLambda is nil when the role exists and trusts Lambda.
 func (r *Roles) AssumableByLambda(_ context.Context, roleARN string) error {
 	role, ok := r.find(roleARN)
-	if !ok || !CanAssume(role, LambdaPrincipal) {
+	if !ok || !canAssume(role, LambdaPrincipal) {
 		return lamina.Errorf(lamina.CodeInvalidParameter, textNotAssumable)
 	}
 	return nil
 }
 
-// CanAssume says whether a role trusts a service.
-func CanAssume(role lamina.Role, service string) bool {
+// canAssume says whether a role trusts a service.
+func canAssume(role lamina.Role, service string) bool {
 	trust, err := ParseTrust(role.TrustPolicy)
 	return err == nil && trust.Trusts(map[string][]string{"Service": {service}}, map[string][]string{
 		"aws:SourceAccount":             {role.Account},
@@ -51,7 +51,7 @@ func (r *Roles) MayLaunch(ctx context.Context, roleARN string) error {
 	}
 	role, _ := r.find(roleARN)
 	policies, boundary := r.documents(role)
-	if ok, missing := OperatorRoleMayLaunch(role, policies, boundary); !ok {
+	if ok, missing := operatorRoleMayLaunch(role, policies, boundary); !ok {
 		return fmt.Errorf("role %s does not allow %s; attach the managed policy AWSLambdaManagedEC2ResourceOperator", role.Name, missing)
 	}
 	return nil

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// ArchitectureError says that a package holds code for another machine.
-type ArchitectureError struct {
+// architectureError says that a package holds code for another machine.
+type architectureError struct {
 	File, Has, Want string
 	Host            bool // Want is this host's, not the function's
 }
 
-func (e *ArchitectureError) Error() string {
+func (e *architectureError) Error() string {
 	if e.Host {
 		return fmt.Sprintf("%s is built for %s, which this %s host can't run", e.File, e.Has, e.Want)
 	}
@@ -25,7 +25,7 @@ func (e *ArchitectureError) Error() string {
 }
 
 // Check tells whether the unpacked package can start here: a *MissingError or
-// *ArchitectureError (architecture is x86_64 or arm64), or another reason in words.
+// *architectureError (architecture is x86_64 or arm64), or another reason in words.
 // optDir holds the merged layers; "" without any.
 func Check(in Interpreter, architecture, taskDir, optDir string) error {
 	if in.Own {
@@ -45,9 +45,9 @@ func Check(in Interpreter, architecture, taskDir, optDir string) error {
 }
 
 // CheckImage tells an image that is built for another machine in the words in
-// which running it fails on AWS: a *ArchitectureError within.
+// which running it fails on AWS: a *architectureError within.
 func CheckImage(program, has, architecture string) error {
-	err := &ArchitectureError{File: "the image", Has: has, Want: architecture}
+	err := &architectureError{File: "the image", Has: has, Want: architecture}
 	switch {
 	case program == "":
 		return errors.New("the image has neither ENTRYPOINT nor CMD; set one, or the function's ImageConfig")
@@ -98,9 +98,9 @@ func checkBootstrap(in Interpreter, architecture, dir, shown string) error {
 	case strings.HasPrefix(head, "#!"):
 		return nil
 	case head == "\xcf\xfa\xed\xfe" || head == "\xca\xfe\xba\xbe":
-		return &ArchitectureError{File: "bootstrap", Has: "macOS", Want: "Linux " + architecture}
+		return &architectureError{File: "bootstrap", Has: "macOS", Want: "Linux " + architecture}
 	case strings.HasPrefix(head, "MZ"):
-		return &ArchitectureError{File: "bootstrap", Has: "Windows", Want: "Linux " + architecture}
+		return &architectureError{File: "bootstrap", Has: "Windows", Want: "Linux " + architecture}
 	default:
 		return errors.New(shown + " is neither a Linux program nor a script (it would begin with #! and its interpreter)")
 	}
@@ -119,11 +119,11 @@ func checkELF(f *os.File, in Interpreter, architecture, shown string) error {
 		has = e.Machine.String()
 	}
 	if has != architecture {
-		return &ArchitectureError{File: "bootstrap", Has: has, Want: architecture}
+		return &architectureError{File: "bootstrap", Has: has, Want: architecture}
 	}
 	host := hostMachine()
 	if has != host {
-		return &ArchitectureError{File: "bootstrap", Has: has, Want: host, Host: true}
+		return &architectureError{File: "bootstrap", Has: has, Want: host, Host: true}
 	}
 	if in.Root != "" {
 		return nil // the loader is the root's

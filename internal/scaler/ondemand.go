@@ -6,9 +6,9 @@ import "time"
 // names no figure; 5 minutes is the least that is commonly observed (chosen).
 const KeepWarm = 5 * time.Minute
 
-// MaxOnDemand is how many environments one ordinary function gets: the default
+// maxOnDemand is how many environments one ordinary function gets: the default
 // concurrency of an account (AWS: "gettingstarted-limits").
-const MaxOnDemand = 1000
+const maxOnDemand = 1000
 
 // OnDemandEnvironment is one environment of an ordinary function.
 type OnDemandEnvironment struct {
@@ -30,5 +30,5 @@ func OnDemand(waiting int, envs []OnDemandEnvironment, now time.Time) (start int
 			end = append(end, e.ID)
 		}
 	}
-	return max(0, min(waiting-coming, MaxOnDemand-len(envs))), end
+	return max(0, min(waiting-coming, maxOnDemand-len(envs))), end
 }

@@ -80,7 +80,7 @@ func (s *plainState) zones() []string {
 	slices.SortFunc(loads, func(a, b *load) int {
 		return cmp.Or(-cmp.Compare(min(a.hosted, 1), min(b.hosted, 1)), cmp.Compare(a.zone, b.zone))
 	})
-	inner := loads[:min(SpreadZones, len(loads))]
+	inner := loads[:min(spreadZones, len(loads))]
 	slices.SortStableFunc(inner, func(a, b *load) int {
 		return cmp.Or(cmp.Compare(a.version, b.version), cmp.Compare(a.hosted, b.hosted), cmp.Compare(a.zone, b.zone))
 	})

@@ -16,9 +16,9 @@ import (
 	"github.com/lamina-dev/lamina"
 )
 
-// SpreadZones is over how many zones a version's environments are spread at
+// spreadZones is over how many zones a version's environments are spread at
 // most, as measured on AWS (targets.md 1.1 "Start layout").
-const SpreadZones = 3
+const spreadZones = 3
 
 // Need is what one environment asks of an instance.
 type Need struct {
@@ -69,9 +69,9 @@ type Failure struct {
 	Refusal
 }
 
-// LaunchTries is after how many failed launches none is tried any more: two
+// launchTries is after how many failed launches none is tried any more: two
 // whole start layouts of three instances (chosen; AWS names no figure).
-const LaunchTries = 6
+const launchTries = 6
 
 // Launch is a new instance with how many of the environments it takes.
 type Launch struct {
@@ -172,7 +172,7 @@ func (s *state) compare(i, j int32) int {
 
 // placeOne walks the zones from the one with the fewest environments of this
 // version: in each, an instance with room, else a launch. Zones beyond
-// SpreadZones come into play only when those fail, and zones where a launch
+// spreadZones come into play only when those fail, and zones where a launch
 // failed lately when no other takes one.
 func (s *state) placeOne() bool {
 	prefer(s.zones)
@@ -191,7 +191,7 @@ func (s *state) troubled(zone string) bool {
 
 // failed says whether a type's launch failed in a zone lately, or too many did anywhere.
 func (s *state) failed(zone, typ string) bool {
-	return len(s.Failed) >= LaunchTries || slices.ContainsFunc(s.Failed, func(f Failure) bool {
+	return len(s.Failed) >= launchTries || slices.ContainsFunc(s.Failed, func(f Failure) bool {
 		return (f.Zone == "" || f.Zone == zone) && (f.Type == "" || f.Type == typ)
 	})
 }

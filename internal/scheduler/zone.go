@@ -16,13 +16,13 @@ type zone struct {
 	fresh    int32   // the latest of those with room that are not among them yet, the others by state.older; -1: none
 }
 
-// prefer sorts zones: the SpreadZones that come first, those with instances
+// prefer sorts zones: the spreadZones that come first, those with instances
 // before others, are sorted by how few environments of the version they have.
 func prefer(zones []*zone) {
 	slices.SortFunc(zones, func(a, b *zone) int {
 		return cmp.Or(-cmp.Compare(min(a.hosted, 1), min(b.hosted, 1)), strings.Compare(a.name, b.name))
 	})
-	slices.SortFunc(zones[:min(SpreadZones, len(zones))], func(a, b *zone) int {
+	slices.SortFunc(zones[:min(spreadZones, len(zones))], func(a, b *zone) int {
 		return cmp.Or(cmp.Compare(a.version, b.version), cmp.Compare(a.hosted, b.hosted), strings.Compare(a.name, b.name))
 	})
 }

@@ -137,7 +137,7 @@ func startStage(ctx context.Context, h host, network *netns.Namespace, group *cg
 		return nil, outcome{}, err
 	}
 	defer outR.Close()
-	cmd := exec.Command("/proc/self/exe", StageArg)
+	cmd := exec.Command("/proc/self/exe", stageArg)
 	cmd.Args[0] = "lamina"
 	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=off"} // a short life with one thread
 	cmd.ExtraFiles = []*os.File{orderR, outW}

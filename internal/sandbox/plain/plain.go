@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// StageArg is the hidden first argument with which this binary re-executes
+// stageArg is the hidden first argument with which this binary re-executes
 // itself to build an environment from inside.
-const StageArg = "sandbox-exec"
+const stageArg = "sandbox-exec"
 
 var hooked bool
 
@@ -26,7 +26,7 @@ func Main() {
 	}
 	// Not os.Exit, which keeps a binary built for race detection waiting for a second.
 	switch os.Args[1] {
-	case StageArg:
+	case stageArg:
 		syscall.Exit(stage())
 	case initArg:
 		syscall.Exit(runInit())
