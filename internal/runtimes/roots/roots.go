@@ -62,7 +62,7 @@ func (s *Store) Get(runtime string) (r Root, ok bool, err error) {
 		return r, false, nil
 	}
 	data, err := os.ReadFile(s.file(runtime))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // the home of somebody else: theirs, not ours
+	if absent(err) {
 		return r, false, nil
 	}
 	if err == nil {
@@ -72,6 +72,11 @@ func (s *Store) Get(runtime string) (r Root, ok bool, err error) {
 		return r, false, fmt.Errorf("read what is installed for %s: %w; remove it with: lamina runtimes remove %s", runtime, err, runtime)
 	}
 	return r, true, nil
+}
+
+// absent says that there is nothing of ours: what may not be read is in the home of somebody else, and theirs.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
 }
 
 func (s *Store) file(runtime string) string { return filepath.Join(s.path, runtime+suffix) }
@@ -123,7 +128,7 @@ func (s *Store) Remove(runtime string) (was bool, err error) {
 
 // Collect removes the files of roots that are installed no more and not in use.
 func (s *Store) Collect() error {
-	if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if _, err := os.Stat(s.path); absent(err) {
 		return nil
 	}
 	list, err := s.List()
