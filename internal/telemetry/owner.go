@@ -76,7 +76,7 @@ func (l *Logs) finish() error {
 	for { // what slipped in while done was being closed
 		select {
 		case r := <-l.queue:
-			l.drop(r.key, len(r.events))
+			l.dropped.Add(uint64(len(r.events)))
 			r.answer(ErrClosed)
 			continue
 		default:
@@ -177,7 +177,7 @@ func (l *Logs) lost(r request, err error) {
 		r.answer(err)
 		return
 	}
-	l.drop(r.key, len(r.events))
+	l.dropped.Add(uint64(len(r.events)))
 	l.opts.Logger.Error("writing log events: dropped", "group", r.key.Name, "events", len(r.events), "err", err)
 }
 
@@ -223,7 +223,6 @@ func (l *Logs) deleteGroup(key GroupKey) error {
 	// Only now, so that no reader can load the folder anew in between.
 	l.mu.Lock()
 	delete(l.groups, key)
-	delete(l.drops, key)
 	l.mu.Unlock()
 	return l.removeDoomed(doomed)
 }

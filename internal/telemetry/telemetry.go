@@ -69,7 +69,6 @@ type Logs struct {
 
 	mu     sync.Mutex
 	groups map[GroupKey]*group
-	drops  map[GroupKey]uint64
 
 	open *openFiles // the owner's alone
 }
@@ -87,7 +86,6 @@ func Open(dir string, opts Options) (*Logs, error) {
 		queue:  make(chan request, opts.QueueEvents),
 		done:   make(chan struct{}),
 		groups: map[GroupKey]*group{},
-		drops:  map[GroupKey]uint64{},
 		open:   &openFiles{limit: opts.OpenFiles},
 	}
 	return l, l.removeLeftovers()
@@ -137,20 +135,6 @@ func (l *Logs) Dropped() uint64 { return l.dropped.Load() }
 
 // Damaged is how many unreadable places were found in segment files since Open.
 func (l *Logs) Damaged() uint64 { return l.damaged.Load() }
-
-// DroppedOf is Dropped for one group.
-func (l *Logs) DroppedOf(key GroupKey) uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.drops[key]
-}
-
-func (l *Logs) drop(key GroupKey, events int) {
-	l.dropped.Add(uint64(events))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drops[key] += uint64(events)
-}
 
 // SetRetention says after how many days the group's events end; 0 keeps them.
 // Expired events are hidden at once and their segments go with the next sweep.
@@ -214,7 +198,7 @@ func (l *Logs) Offer(key GroupKey, stream string, events []Event) bool {
 		}
 	}
 	l.waiting.Add(-r.bytes)
-	l.drop(key, len(events))
+	l.dropped.Add(uint64(len(events)))
 	return false
 }
 

@@ -71,13 +71,6 @@ func (h *History) trim() {
 	}
 }
 
-// Head is the revision of the newest commit.
-func (h *History) Head() int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.head
-}
-
 // Changed reports whether a commit after since touched anything under prefix, and
 // which was the last one. A past that is no longer known counts as changed, with
 // revision 0.
