@@ -54,6 +54,14 @@ var facts = map[string]struct {
 		"function make() {\n  let last;\n  return async (event) => {\n    last = event.user;\n    return last;\n  };\n}\nexport const handler = make();",
 		[]string{`closure-write index.last 4 | bind | "anna-1" | "anna-2"`},
 	},
+	"behind a local name": {
+		"let user = null;\nfunction remember(name) {\n  user = name;\n  return user;\n}\nexport const handler = async (event) => {\n  let user = event.user;\n  return remember(user);\n};",
+		[]string{`global-write index.user 3 | bind | "anna-1" | "anna-2"`},
+	},
+	"without a name": {
+		"let user = null;\nexport default async (event) => {\n  user = event.user;\n  return user;\n};\nexport { default as handler } from './index.mjs';",
+		[]string{`global-write index.user 3 | bind | "anna-1" | "anna-2"`},
+	},
 	"another module": {
 		"import { remember } from './lib/session.mjs';\nexport const handler = async (event) => {\n  remember(event.user);\n};",
 		[]string{`global-write lib/session.current 3 | "anna-1" | "anna-2"`},

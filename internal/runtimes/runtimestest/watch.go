@@ -1,16 +1,16 @@
 package runtimestest
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lamina-dev/lamina/internal/check/watch"
 )
 
 // Record is a line that a bootstrap's watch writes for `lamina check`.
@@ -29,8 +29,8 @@ func (r Record) String() string {
 // Watch is the engine's end of the watch's pipe.
 type Watch struct {
 	t    testing.TB
-	pipe *os.File
 	more *sync.Cond
+	rest []byte // of a line; the pipe's goroutine's
 
 	mu      sync.Mutex
 	records []Record
@@ -41,35 +41,28 @@ const pipe = "watch.fifo"
 
 func listen(t testing.TB, path string) *Watch {
 	t.Helper()
-	if err := syscall.Mkfifo(path, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(path, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	reader, err := os.OpenFile(path, os.O_RDWR, 0) // also for writing: never at its end
+	w := &Watch{t: t}
+	w.more = sync.NewCond(&w.mu)
+	p, err := watch.Listen(path, w.took)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &Watch{t: t, pipe: reader}
-	w.more = sync.NewCond(&w.mu)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for lines := bufio.NewScanner(reader); lines.Scan(); {
-			w.add(lines.Bytes())
-		}
-	}()
-	t.Cleanup(func() {
-		reader.Close()
-		<-done
-	})
+	t.Cleanup(p.Close)
 	return w
+}
+
+func (w *Watch) took(data []byte) {
+	lines := bytes.SplitAfter(append(w.rest, data...), []byte("\n"))
+	last := len(lines) - 1
+	for _, line := range lines[:last] {
+		w.add(line)
+	}
+	w.rest = lines[last]
 }
 
 func (w *Watch) add(line []byte) {
 	var r Record
-	if err := json.Unmarshal(line, &r); err != nil || len(line) >= 4096 {
+	if err := json.Unmarshal(line, &r); err != nil || len(line) > 4096 {
 		w.t.Errorf("%d bytes: %s: %v", len(line), line, err)
 	}
 	w.mu.Lock()

@@ -1,4 +1,4 @@
-// Records for the engine of `lamina check`: one JSON object a line, each in one write.
+// Records for the engine of `lamina check`: one JSON object a line, each whole in one write.
 
 import { constants, openSync, writeSync } from "node:fs";
 import { threadId } from "node:worker_threads";
@@ -6,14 +6,18 @@ import { threadId } from "node:worker_threads";
 const MAX_RECORD = 4096; // bytes with the newline: what a pipe keeps whole
 const MAX_TEXT = 512; // characters of a value
 const write = writeSync; // what the function sees is patched
+const soon = setImmediate;
 
 export class Report {
   #fd;
   #task;
+  #held = ""; // records of this turn of the loop
+  #due = false;
 
   constructor(path, task) {
     this.#fd = openSync(path, constants.O_WRONLY | constants.O_APPEND);
     this.#task = task.endsWith("/") ? task : task + "/";
+    process.once("exit", () => this.flush());
   }
 
   /** place is {file, line}, both optional. */
@@ -25,16 +29,30 @@ export class Report {
       if (place.line) record.line = place.line;
     }
     if (detail) record.detail = detail;
-    let data = Buffer.from(encode(record));
-    if (data.length > MAX_RECORD) {
+    let line = encode(record);
+    if (Buffer.byteLength(line) > MAX_RECORD) {
       delete record.detail;
-      data = Buffer.from(encode(record));
+      line = encode(record);
     }
+    if (Buffer.byteLength(this.#held) + Buffer.byteLength(line) > MAX_RECORD) this.flush();
+    this.#held += line;
+    if (this.#due) return;
+    this.#due = true;
+    soon(() => {
+      this.#due = false;
+      this.flush();
+    }).unref();
+  }
+
+  /** Writes what this turn of the loop has put. */
+  flush() {
+    if (this.#held === "") return;
     try {
-      write(this.#fd, data);
+      write(this.#fd, this.#held);
     } catch {
       // nobody listens any more
     }
+    this.#held = "";
   }
 
   /** The innermost place in the function's own code of what runs now. */

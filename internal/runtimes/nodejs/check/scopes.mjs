@@ -5,6 +5,8 @@ import { Session } from "node:inspector";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { Readers } from "./readers.mjs";
+
 const KEY = Symbol.for("lamina.check");
 const MOST_SCRIPTS = 12; // of the function's whose variables are followed (chosen)
 const RELEASE_EVERY = 40; // looks after which the inspector may forget what it has shown
@@ -14,16 +16,19 @@ const OWN_NAMES = new Set(["exports", "require", "module", "__filename", "__dirn
 /** Looks into modules by way of one function of each. */
 export class Scopes {
   #session = new Session();
+  #readers = new Readers((method, params) => this.#post(method, params));
   #urls = new Map(); // of scripts, by id
-  #functions = []; // {value, id, file, name}
+  #functions = []; // {value, id, file, name, variables, read}
   #looks = 0;
-  #sources = new Map();
+  #sources = new Map(); // lines of files
+  #lines = new Map(); // by file and variable
   #constructors = new WeakMap();
 
   constructor(task) {
     this.task = task.endsWith("/") ? task : task + "/";
     this.#session.connect();
     this.#session.on("Debugger.scriptParsed", ({ params }) => this.#urls.set(params.scriptId, params.url));
+    this.#session.on("Debugger.paused", ({ params }) => this.#readers.paused(params));
     this.own = (constructor) => this.#isOwn(constructor);
   }
 
@@ -35,8 +40,7 @@ export class Scopes {
 
   /** Finds the modules from the handler on. */
   follow(handler) {
-    this.#post("Debugger.enable");
-    this.#post("Debugger.disable"); // only the names of the scripts were wanted
+    this.#post("Debugger.enable"); // tells the names of the scripts; the readers need it for a while
     const seen = new Set();
     const todo = [handler];
     while (todo.length > 0 && this.#functions.length < MOST_SCRIPTS) {
@@ -45,31 +49,47 @@ export class Scopes {
       if (!script.file || seen.has(script.id)) continue;
       seen.add(script.id);
       const relative = path.relative(this.task, script.file);
-      const known = { value, id: this.#id(value), file: script.file, name: relative.slice(0, relative.length - path.extname(relative).length) };
+      const known = { value, id: this.#id(value), file: script.file, name: relative.slice(0, relative.length - path.extname(relative).length), variables: new Map() };
       this.#functions.push(known);
-      for (const { object } of this.#scopesOf(known)) for (const name of Object.keys(object)) todo.push(...functionsIn(object[name]));
+      const scopes = this.#scopesOf(known);
+      for (const [, value] of this.#variables(known, scopes)) todo.push(...functionsIn(value));
+      if (scopes.length === 1) this.#readers.wait(known, known.id, [...known.variables.keys()]); // of several, another function's may look the same
     }
   }
 
-  /** All variables, as {kind, name, value, file, key}. */
-  look() {
+  /** All variables with their values, each time the same objects {inner, name, file, key, kept}. */
+  *look() {
+    this.#readers.rest();
+    for (const known of this.#functions) {
+      if (!known.read) {
+        yield* this.#variables(known, this.#scopesOf(this.#fresh(known)));
+        continue;
+      }
+      const values = known.read();
+      let i = 0;
+      for (const variable of known.variables.values()) yield [variable, values[i++]];
+    }
+  }
+
+  /** A function with an id that the inspector knows; it is made to forget from time to time. */
+  #fresh(known) {
     if (++this.#looks % RELEASE_EVERY === 0) {
       this.#post("Runtime.releaseObjectGroup", { objectGroup: GROUP });
-      for (const known of this.#functions) known.id = this.#id(known.value);
+      for (const other of this.#functions) other.id = this.#id(other.value);
     }
-    const found = [];
-    for (const known of this.#functions) {
-      const scopes = this.#scopesOf(known);
-      scopes.forEach(({ object }, i) => {
-        for (const key of Object.keys(object)) {
-          if (OWN_NAMES.has(key) || key.startsWith("%")) continue;
-          const value = object[key];
-          const kind = i < scopes.length - 1 ? "closure-write" : typeof value === "function" ? "class-write" : "global-write";
-          found.push({ kind, name: `${known.name}.${key}`, value, file: known.file, key });
-        }
-      });
+    return known;
+  }
+
+  *#variables(known, scopes) {
+    for (const [i, { object }] of scopes.entries()) {
+      for (const key of Object.keys(object)) {
+        if (OWN_NAMES.has(key) || key.startsWith("%")) continue;
+        const place = i === scopes.length - 1 ? key : `${i} ${key}`;
+        let variable = known.variables.get(place);
+        if (!variable) known.variables.set(place, (variable = { inner: place !== key, name: `${known.name}.${key}`, file: known.file, key }));
+        yield [variable, object[key]];
+      }
     }
-    return found;
   }
 
   /** The scopes of a function, innermost first, without the global ones. */
@@ -112,6 +132,12 @@ export class Scopes {
 
   /** The line that may have written a variable: the first one inside a function that assigns or changes it. */
   line(file, name) {
+    const place = `${file} ${name}`;
+    if (!this.#lines.has(place)) this.#lines.set(place, lineOf(this.#source(file), name));
+    return this.#lines.get(place);
+  }
+
+  #source(file) {
     if (!this.#sources.has(file)) {
       try {
         this.#sources.set(file, readFileSync(file, "utf8").split("\n"));
@@ -119,16 +145,19 @@ export class Scopes {
         this.#sources.set(file, []);
       }
     }
-    const lines = this.#sources.get(file);
-    const n = name.replaceAll("$", "\\$");
-    const change = new RegExp(
-      `(?<![.\\w$])${n}(\\s*(\\.\\s*[\\w$]+|\\[[^\\]]*\\]))*\\s*([-+*/%&|^?]{0,3}=(?![=>])|\\+\\+|--)|(\\+\\+|--)\\s*${n}\\b|` +
-        `(?<![.\\w$])${n}(\\.[\\w$]+)*\\.(push|pop|shift|unshift|splice|set|add|delete|clear|sort|reverse|fill|write|copyWithin|on|once)\\(|Object\\.assign\\(\\s*${n}\\b`,
-    );
-    const declaration = new RegExp(`^\\s*(export\\s+)?(let|const|var|class|function)\\b[^=]*\\b${n}\\b`);
-    const at = lines.findIndex((line) => change.test(line) && !declaration.test(line));
-    return (at >= 0 ? at : lines.findIndex((line) => declaration.test(line))) + 1;
+    return this.#sources.get(file);
   }
+}
+
+function lineOf(lines, name) {
+  const n = name.replaceAll("$", "\\$");
+  const change = new RegExp(
+    `(?<![.\\w$])${n}(\\s*(\\.\\s*[\\w$]+|\\[[^\\]]*\\]))*\\s*([-+*/%&|^?]{0,3}=(?![=>])|\\+\\+|--)|(\\+\\+|--)\\s*${n}\\b|` +
+      `(?<![.\\w$])${n}(\\.[\\w$]+)*\\.(push|pop|shift|unshift|splice|set|add|delete|clear|sort|reverse|fill|write|copyWithin|on|once)\\(|Object\\.assign\\(\\s*${n}\\b`,
+  );
+  const declaration = new RegExp(`^\\s*(export\\s+)?(let|const|var|class|function)\\b[^=]*\\b${n}\\b`);
+  const at = lines.findIndex((line) => change.test(line) && !declaration.test(line));
+  return (at >= 0 ? at : lines.findIndex((line) => declaration.test(line))) + 1;
 }
 
 /** A function, or those among an object's properties. */

@@ -9,10 +9,15 @@ const BYTES = 300; // of a buffer
 
 const MISSING = Symbol("missing");
 
-/** A copy of a container as it was. */
+/** A copy of a container as it was: of one with elements their keys and copies, once more as lists for a quick comparison. */
 class Kept {
   constructor(kind, value, size, items) {
-    Object.assign(this, { kind, value, size, items });
+    this.kind = kind;
+    this.value = value;
+    this.size = size;
+    this.items = items;
+    this.keys = items instanceof Map ? [...items.keys()] : null;
+    this.copies = items instanceof Map ? [...items.values()] : null;
   }
 }
 
@@ -58,13 +63,35 @@ function properties(value, names) {
   return found;
 }
 
+/** Whether a value is surely as it was; most are, and this makes nothing. */
+function unchanged(old, value) {
+  if (!(old instanceof Kept)) return Object.is(old, value);
+  if (old.value !== value) return false;
+  if (old.kind === "opaque") return true;
+  if (old.kind === "list") return old.size === value.length && old.keys.every((i, n) => unchanged(old.copies[n], value[i]));
+  if (old.kind === "object") {
+    const names = Object.keys(value);
+    // With getters or more names than are kept there are fewer copies.
+    return names.length === old.keys.length && names.every((name, n) => name === old.keys[n] && unchanged(old.copies[n], value[name]));
+  }
+  if (old.kind !== "map" && old.kind !== "set" || old.size !== value.size || old.keys.length !== old.size) return false;
+  let n = 0;
+  for (const key of value.keys()) {
+    if (key !== old.keys[n]) return false;
+    if (old.kind === "map" && !unchanged(old.copies[n], value.get(key))) return false;
+    n++;
+  }
+  return true;
+}
+
 const bytes = (value) => Buffer.from(value.buffer, value.byteOffset, Math.min(value.byteLength, BYTES)).toString("latin1");
 
 /** What has changed, as {name, detail}, or null. */
 export function difference(name, old, value, own, depth = DEPTH) {
-  if (!(old instanceof Kept)) return Object.is(old, value) ? null : bound(name, old, value);
+  if (unchanged(old, value)) return null;
+  if (!(old instanceof Kept)) return bound(name, old, value);
   if (value === null || typeof value !== typeof old.value) return bound(name, old, value);
-  if (old.kind === "opaque") return old.value === value ? null : bound(name, old, value);
+  if (old.kind === "opaque") return bound(name, old, value);
   const parts = open(value, own);
   if (parts?.kind !== old.kind) return bound(name, old, value);
   if (parts.kind === "bytes") return old.size === parts.size && old.items === parts.text ? null : altered(name, old, value);

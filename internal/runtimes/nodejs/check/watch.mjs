@@ -21,8 +21,8 @@ class Watch {
   #settings;
   #report;
   #scopes;
-  #kept = new Map(); // values of variables, by name
   #running = new Map(); // request id → {random, left}
+  #unseen = ""; // the request that ran last, when nobody has looked since
   #late = new Set(); // places already reported
   #children = new Map(); // child process → {request, command}
   #spent = 0; // ms of looking
@@ -42,7 +42,7 @@ class Watch {
   /** The function, and around each of its calls a look at what has changed. */
   around(fn) {
     this.#scopes.follow(fn.handler);
-    for (const { name, value } of this.#scopes.look()) this.#kept.set(name, keep(value, this.#scopes.own));
+    for (const [variable, value] of this.#scopes.look()) variable.kept = keep(value, this.#scopes.own);
     this.#beat = performance.now();
     const { handler } = fn;
     return { ...fn, handler: (...args) => this.#handle(handler, args) };
@@ -57,7 +57,8 @@ class Watch {
       result = handler(...args);
       const ms = performance.now() - this.#held - before; // without what is known already
       if (ms >= BLOCKED_MS) this.blocked(ms, "handler");
-      this.#look(request);
+      if (this.#running.size > 1) this.#look(request);
+      else this.#unseen = request; // whose a change is need be known only when another one begins
     } catch (error) {
       this.#end(request);
       throw error;
@@ -78,6 +79,7 @@ class Watch {
   }
 
   #begin(request) {
+    if (this.#unseen) this.#look(this.#unseen);
     this.#running.set(request, { random: seeded(`${this.#settings.seed} ${request}`), left: this.#settings.pauseBudgetMs ?? 60 });
     this.#report.put("start", request);
   }
@@ -90,22 +92,25 @@ class Watch {
     }
     this.#running.delete(request);
     this.#report.put("end", request, null, null, this.#settings.heap ? { heap: heap() } : null);
+    this.#report.flush(); // before the answer
   }
 
   /** Compares all variables with what they were at the last look. */
   #look(request) {
+    this.#unseen = "";
     const begin = performance.now();
     if (this.#spent > LOOK_SHARE * (begin - this.#began) && this.#spent > 5) return;
     const { own } = this.#scopes;
     const told = new Set();
-    for (const { kind, name, value, file, key } of this.#scopes.look()) {
-      const known = this.#kept.has(name);
-      const found = difference(name, this.#kept.get(name), value, own);
+    for (const [variable, value] of this.#scopes.look()) {
+      const { name, file, key } = variable;
+      const known = "kept" in variable;
+      const found = difference(name, variable.kept, value, own);
       if (!found) continue;
-      this.#kept.set(name, keep(value, own));
+      variable.kept = keep(value, own);
       if (!known || (typeof value === "object" && value !== null && told.has(value))) continue; // the same object under another name
       told.add(value);
-      this.#report.put(kind, request, found.name, { file, line: this.#scopes.line(file, key) }, found.detail);
+      this.#report.put(kindOf(variable, value), request, found.name, { file, line: this.#scopes.line(file, key) }, found.detail);
     }
     this.#spent += performance.now() - begin;
   }
@@ -183,6 +188,11 @@ class Watch {
     this.#report.put("pause", this.current(), null, null, { ms });
     return ms;
   }
+}
+
+function kindOf({ inner }, value) {
+  if (inner) return "closure-write";
+  return typeof value === "function" ? "class-write" : "global-write";
 }
 
 function heap() {
