@@ -85,6 +85,12 @@ func (c checkCmd) run(ctx context.Context) (checkreport.Report, error) {
 	if cfg.Sandbox, err = plain.New(ctx); err != nil {
 		return checkreport.Report{}, err
 	}
+	if cfg.Go, err = check.BuildGo(ctx, cfg.Function, dir); err != nil {
+		return checkreport.Report{}, err
+	}
+	if cfg.Go != nil {
+		cfg.Function.TaskDir = cfg.Go.Dir
+	}
 	return check.Run(ctx, cfg)
 }
 

@@ -69,20 +69,48 @@ func (c checkCmd) fetch(ctx context.Context, dir string) (f bed.Function, slots 
 	if managed.ExecutionEnvironmentMemoryGiBPerVCpu > 0 {
 		f.VCPUs = int(float64(g.MemorySize) / 1024 / managed.ExecutionEnvironmentMemoryGiBPerVCpu)
 	}
-	if len(g.Layers) > 0 {
-		return f, 0, fmt.Errorf("function %s has layers, which lamina check does not fetch yet; put code and layers into one folder and use --code", g.FunctionName)
-	}
 	if got.Code.Location == "" {
 		return f, 0, fmt.Errorf("function %s is a container image, which lamina check does not run yet; put its code into a folder and use --code", g.FunctionName)
 	}
-	zip := filepath.Join(dir, "code.zip")
-	if err := download(ctx, got.Code.Location, zip); err != nil {
+	if err := unpack(ctx, got.Code.Location, f.TaskDir); err != nil {
 		return f, 0, err
 	}
-	if err := os.Mkdir(f.TaskDir, 0o755); err != nil {
-		return f, 0, err
+	f.OptDir, err = c.layers(ctx, endpoint, got, dir)
+	return f, min(managed.PerExecutionEnvironmentMaxConcurrency, mostSlots), err
+}
+
+// layers fetches a function's layers and lays them over each other, as /opt has
+// them; "" for none.
+func (c checkCmd) layers(ctx context.Context, endpoint string, of fetched, dir string) (opt string, err error) {
+	var folders []string
+	for i, l := range of.Configuration.Layers {
+		var got struct{ Content struct{ Location string } }
+		if err := c.get(ctx, endpoint, "GetLayerVersionByArn", "/2018-10-31/layers?find=LayerVersion&Arn="+url.QueryEscape(l.Arn), &got); err != nil {
+			return "", err
+		}
+		to := filepath.Join(dir, fmt.Sprintf("layer-%d", i))
+		if err := unpack(ctx, got.Content.Location, to); err != nil {
+			return "", fmt.Errorf("layer %s: %w", l.Arn, err)
+		}
+		folders = append(folders, to)
 	}
-	return f, min(managed.PerExecutionEnvironmentMaxConcurrency, mostSlots), codepkg.Extract(zip, f.TaskDir)
+	if len(folders) == 0 {
+		return "", nil
+	}
+	opt = filepath.Join(dir, "opt")
+	return opt, codepkg.Merge(folders, opt)
+}
+
+// unpack fetches a package into a new folder.
+func unpack(ctx context.Context, from, to string) error {
+	zip := to + ".zip"
+	if err := download(ctx, from, zip); err != nil {
+		return err
+	}
+	if err := os.Mkdir(to, 0o755); err != nil {
+		return err
+	}
+	return codepkg.Extract(zip, to)
 }
 
 // mostSlots bounds the slots of a check that a configuration asks for (chosen):
@@ -94,11 +122,16 @@ func (c checkCmd) getFunction(ctx context.Context, endpoint string, into *fetche
 	if i := lastColon(name); i > 0 {
 		name, qualifier = name[:i], name[i+1:]
 	}
-	address := endpoint + "/2015-03-31/functions/" + url.PathEscape(name)
+	path := "/2015-03-31/functions/" + url.PathEscape(name)
 	if qualifier != "" {
-		address += "?Qualifier=" + url.QueryEscape(qualifier)
+		path += "?Qualifier=" + url.QueryEscape(qualifier)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	return c.get(ctx, endpoint, "GetFunction", path, into)
+}
+
+// get asks a server by a signed GET.
+func (c checkCmd) get(ctx context.Context, endpoint, operation, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+path, nil)
 	if err != nil {
 		return err
 	}
@@ -122,7 +155,7 @@ func (c checkCmd) getFunction(ctx context.Context, endpoint string, into *fetche
 	if res.StatusCode != http.StatusOK {
 		var fault struct{ Message string }
 		_ = json.Unmarshal(body, &fault) // else the status must do
-		return fmt.Errorf("the server answers %s to GetFunction: %s (region %s; --region names another)", res.Status, fault.Message, c.region())
+		return fmt.Errorf("the server answers %s to %s: %s (region %s; --region names another)", res.Status, operation, fault.Message, c.region())
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("read the server's answer: %w", err)

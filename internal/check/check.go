@@ -18,6 +18,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/check/bed"
 	"github.com/lamina-dev/lamina/internal/check/finding"
 	"github.com/lamina-dev/lamina/internal/check/judge"
+	"github.com/lamina-dev/lamina/internal/check/race"
 	"github.com/lamina-dev/lamina/internal/check/report"
 	"github.com/lamina-dev/lamina/internal/check/trace"
 	"github.com/lamina-dev/lamina/internal/runtimes"
@@ -27,6 +28,7 @@ import (
 // Config is what to check, and how.
 type Config struct {
 	Function bed.Function // TaskDir is copied; the copy is what runs
+	Go       *GoBuild     // the function's, whose Dir is Function.TaskDir; nil: it came built
 	Events   []Event      // at least one
 	MaxSlots int          // most requests at once; 0: the runtime's default, at most DefaultSlots
 	Time     time.Duration
@@ -60,7 +62,6 @@ func (e *NotCheckable) Error() string {
 // Run checks a function. An error, often a *NotCheckable, means that there is no
 // verdict; findings are in the report.
 func Run(ctx context.Context, cfg Config) (report.Report, error) {
-	began := time.Now()
 	cfg.Time = cmp.Or(cfg.Time, DefaultTime)
 	cfg.MaxSlots = max(2, cmp.Or(cfg.MaxSlots, DefaultSlots))
 	if cfg.Progress == nil {
@@ -74,11 +75,11 @@ func Run(ctx context.Context, cfg Config) (report.Report, error) {
 		return report.Report{}, fmt.Errorf("make a folder for the check: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	c, err := newCheck(ctx, cfg, dir, began)
+	c, err := newCheck(ctx, cfg, dir)
 	if err != nil {
 		return report.Report{}, err
 	}
-	defer c.r.host.Close()
+	defer c.r.close()
 	err = c.run(ctx)
 	if f, ok := errors.AsType[*bed.InitFailure](err); ok {
 		err = &NotCheckable{"The function can't be loaded. " + f.Error(), "See that the code is complete, packages included, and that --handler and --runtime are right; variables come by --env NAME=VALUE."}
@@ -122,7 +123,7 @@ type suspect struct {
 	t *trace.Trace
 }
 
-func newCheck(ctx context.Context, cfg Config, dir string, began time.Time) (*check, error) {
+func newCheck(ctx context.Context, cfg Config, dir string) (*check, error) {
 	task, err := copyCode(cfg.Function.TaskDir, filepath.Join(dir, "task"))
 	if err != nil {
 		return nil, err
@@ -132,9 +133,15 @@ func newCheck(ctx context.Context, cfg Config, dir string, began time.Time) (*ch
 	if err != nil {
 		return nil, &NotCheckable{Why: "The function can't be run here: " + err.Error()}
 	}
+	began := time.Now() // what had to be built is built
+	r := &runner{host: host, program: race.Of(filepath.Join(task, bootstrapFile), cfg.Function.TaskDir), events: cfg.Events, timeout: cfg.Function.Timeout, seed: cfg.Seed}
+	if err := r.race(ctx, cfg, dir); err != nil {
+		host.Close()
+		return nil, err
+	}
 	c := &check{
 		cfg: cfg, began: began, until: began.Add(cfg.Time), shown: map[string]*trace.Trace{}, dependent: map[string]bool{},
-		r:      &runner{host: host, events: cfg.Events, timeout: cfg.Function.Timeout, seed: cfg.Seed},
+		r:      r,
 		matter: judge.Case{Language: host.Language()},
 	}
 	for _, e := range cfg.Events {
@@ -191,6 +198,7 @@ func (c *check) judge(t *trace.Trace) {
 	c.add(t, j.State(t)...)
 	c.add(t, j.Log(t)...)
 	c.add(t, j.Timeouts(t, c.r.timeout)...)
+	c.add(t, j.Races(t)...)
 	if !t.Alone {
 		c.add(t, j.Files(t)...)
 		c.add(t, j.Growth(t)...)
@@ -217,7 +225,7 @@ func (c *check) answers(t *trace.Trace) {
 func (c *check) report() report.Report {
 	fn := c.cfg.Function
 	r := report.Report{
-		Function: fn.Name, Runtime: fn.Runtime, Handler: fn.Handler, Language: c.matter.Language, Interpreter: c.r.host.Interpreter(),
+		Function: fn.Name, Runtime: fn.Runtime, Handler: fn.Handler, Language: c.matter.Language, Interpreter: c.interpreter(),
 		Seed: c.cfg.Seed, MaxSlots: c.cfg.MaxSlots, Took: time.Since(c.began), Runs: c.runs, Findings: c.found.List(), NotCovered: c.notCovered(),
 	}
 	names := make([]string, len(c.events))
@@ -243,11 +251,26 @@ func (c *check) report() report.Report {
 	return r
 }
 
+// interpreter is what ran the function, in words.
+func (c *check) interpreter() string {
+	if c.r.hasDetector() {
+		return c.r.host.Interpreter() + " (with Go's race detector)"
+	}
+	return c.r.host.Interpreter()
+}
+
 // notCovered is what nobody should think was looked at.
 func (c *check) notCovered() []string {
 	list := c.gaps
-	if !c.watched {
+	switch {
+	case c.watched:
+	case c.r.hasDetector():
+		list = append(list, "files and connections: Go has no watch; answers, processes, log lines and the race detector's reports were looked at")
+	default:
 		list = append(list, fmt.Sprintf("variables, files, connections and work after the answer: the runtime %s has no watch; answers, processes and log lines were looked at", c.cfg.Function.Runtime))
+	}
+	if b := c.cfg.Go; b != nil && b.Why != "" {
+		list = append(list, "data races: the function could not be built with the race detector ("+b.Why+")")
 	}
 	return append(list, "what the events do not reach, other services' own concurrency, and interleavings that did not come up: nothing found is no proof")
 }

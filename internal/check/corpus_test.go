@@ -125,9 +125,6 @@ func (s specimen) built(t *testing.T) string {
 	var cmd *exec.Cmd
 	dir := t.TempDir()
 	switch language, _, _ := strings.Cut(s.name, "/"); language {
-	case "go":
-		cmd = exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "bootstrap"), ".")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	case "java":
 		if _, err := exec.LookPath("javac"); err != nil {
 			t.Skip("no JDK to compile functions with")
@@ -173,6 +170,14 @@ func (s specimen) config(t *testing.T) Config {
 	}
 	if s.Timeout > 0 {
 		cfg.Function.Timeout = time.Duration(s.Timeout * float64(time.Second))
+	}
+	if cfg.Go, err = BuildGo(t.Context(), cfg.Function, t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Go != nil {
+		if cfg.Function.TaskDir = cfg.Go.Dir; cfg.Go.Raced == "" {
+			t.Error(cfg.Go.Why)
+		}
 	}
 	if cfg.Events, err = ReadEvents(filepath.Join(s.dir, "events")); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/check/bed"
 	"github.com/lamina-dev/lamina/internal/check/mask"
 	"github.com/lamina-dev/lamina/internal/check/plan"
+	"github.com/lamina-dev/lamina/internal/check/race"
 	"github.com/lamina-dev/lamina/internal/check/trace"
 	"github.com/lamina-dev/lamina/internal/check/watch"
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
@@ -34,9 +37,39 @@ const (
 // runner runs requests in environments of the function and keeps the record.
 type runner struct {
 	host    *bed.Host
+	program *race.Program // what host runs; nil without Go's race detector
+	raced   *bed.Host     // nil: no program with it was built
+	racing  *race.Program // what raced runs
 	events  []Event
 	timeout time.Duration
 	seed    uint64
+}
+
+// race prepares the program that was built with the race detector.
+func (r *runner) race(ctx context.Context, cfg Config, dir string) error {
+	if cfg.Go == nil || cfg.Go.Raced == "" {
+		return nil
+	}
+	fn := cfg.Function
+	fn.Variables = map[string]string{"GORACE": race.Settings}
+	maps.Copy(fn.Variables, cfg.Function.Variables)
+	var err error
+	if fn.TaskDir, err = copyCode(cfg.Go.Raced, filepath.Join(dir, "raced")); err != nil {
+		return err
+	}
+	r.racing = race.Of(filepath.Join(fn.TaskDir, bootstrapFile), cfg.Go.source)
+	r.raced, err = bed.NewHost(ctx, cfg.Sandbox, fn, filepath.Join(dir, "racing"), cfg.Runtimes)
+	return err
+}
+
+// hasDetector tells whether the race detector looks on in some runs.
+func (r *runner) hasDetector() bool { return r.program != nil || r.racing != nil }
+
+func (r *runner) close() {
+	r.host.Close()
+	if r.raced != nil {
+		r.raced.Close()
+	}
 }
 
 // requestID names a request, the same one for the same seed: where the watch
@@ -52,6 +85,7 @@ type live struct {
 	r   *runner
 	env *bed.Environment
 	t   *trace.Trace
+	by  *race.Program // nil without Go's race detector
 
 	mu    sync.Mutex // guards t.Requests while requests run
 	count int        // of requests begun
@@ -59,17 +93,24 @@ type live struct {
 
 // start starts an environment for a run of that name.
 func (r *runner) start(ctx context.Context, name string, o bed.Options) (*live, error) {
-	env, err := r.host.Start(ctx, o)
+	return r.startOn(ctx, r.host, r.program, name, o)
+}
+
+func (r *runner) startOn(ctx context.Context, host *bed.Host, by *race.Program, name string, o bed.Options) (*live, error) {
+	env, err := host.Start(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return &live{r: r, env: env, t: &trace.Trace{Name: name, Slots: o.Slots, Begin: time.Now()}}, nil
+	return &live{r: r, env: env, by: by, t: &trace.Trace{Name: name, Slots: o.Slots, Begin: time.Now()}}, nil
 }
 
 // finish ends the environment and completes the record.
 func (l *live) finish() *trace.Trace {
 	l.t.Facts, l.t.Log = l.env.Facts(), l.env.Log()
 	l.env.Close()
+	if l.by != nil {
+		l.t.Log, l.t.Races = l.by.Split(l.t.Log)
+	}
 	l.byFacts()
 	if len(l.t.Facts) == 0 {
 		l.t.Facts = lateLines(l.t)
@@ -242,9 +283,13 @@ func (l *live) await(ctx context.Context, q trace.Request) {
 	l.env.Settle(ctx, slotTime)
 }
 
-// round runs a plan's round.
+// round runs a plan's round, with the race detector where that was built.
 func (r *runner) round(ctx context.Context, p plan.Round) (*trace.Trace, error) {
-	l, err := r.start(ctx, p.Name, bed.Options{Slots: p.Slots, Workers: p.Workers, Watch: settings(p)})
+	host, by := r.host, r.program
+	if r.raced != nil {
+		host, by = r.raced, r.racing
+	}
+	l, err := r.startOn(ctx, host, by, p.Name, bed.Options{Slots: p.Slots, Workers: p.Workers, Watch: settings(p)})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ type Kind string
 const (
 	AnswerChanged      Kind = "answer-changed"
 	AnswerCrossed      Kind = "answer-crossed"
+	DataRace           Kind = "data-race"
 	GlobalMutated      Kind = "global-mutated"
 	ClassMutated       Kind = "class-mutated"
 	EnvironmentMutated Kind = "environment-mutated"
@@ -34,7 +35,7 @@ const (
 
 // Kinds are all of them, the gravest first: the order of a report.
 var Kinds = []Kind{
-	AnswerCrossed, AnswerChanged, CrashOverlapped, GlobalMutated, ClassMutated, EnvironmentMutated, ProcessState, TmpShared,
+	AnswerCrossed, AnswerChanged, CrashOverlapped, DataRace, GlobalMutated, ClassMutated, EnvironmentMutated, ProcessState, TmpShared,
 	WorkAfterAnswer, EnvironmentsDiffer, OutlivesTimeout, LoopBlocked, MemoryGrows, DescriptorsGrow, ThreadsGrow, ChildrenGrow,
 	ConnectionPerCall, LogLine,
 }

@@ -38,6 +38,9 @@ var remedies = map[Kind]map[Language]string{
 		"":     "Find what the answer depends on besides its event: state left by other requests or touched by them meanwhile; compute it inside the handler, or guard the read, the change and the write together.",
 		Python: "Find what the handler reads that earlier requests changed (globals, default arguments, files in /tmp) and compute it anew from the event.",
 	},
+	DataRace: {
+		"": "Keep the value in local variables or arguments of the request; where all requests must share it, guard every read and write with one sync.Mutex, or use sync/atomic, sync.Map or a channel.",
+	},
 	GlobalMutated: {
 		"":     "Make it a local variable, or keep it by request (a map keyed by request id that is emptied at the end).",
 		Python: "Make it local to the handler (no `global`, no shared dict); for context that many functions need use a contextvars.ContextVar set at the begin of each invocation; a mutable default argument becomes None and is made inside.",

@@ -326,3 +326,20 @@ func TestTimeouts(t *testing.T) {
 		t.Errorf("got %v", kinds(got))
 	}
 }
+
+func TestRaces(t *testing.T) {
+	own := func(write bool, line int) trace.Access {
+		return trace.Access{Write: write, Stack: []trace.Frame{
+			{Function: "runtime.mapassign", File: "/opt/go/map.go", Line: 9}, {Function: "main.handler", File: "main.go", Line: line, Own: true},
+		}}
+	}
+	run := &trace.Trace{Begin: begin, Requests: []trace.Request{good(1, 0, 0, 30), good(2, 1, 10, 50), good(3, 2, 60, 70)}}
+	run.Races = []trace.Race{{At: at(20), This: own(true, 21), Before: own(false, 17)}, {At: at(65), This: own(true, 24), Before: own(true, 21)}, {At: at(66)}}
+	fs := newCase(finding.Native).Races(run)
+	if len(fs) != 2 || fs[0].Kind != finding.DataRace || fs[0].File != "main.go" || fs[0].Line != 21 || len(fs[0].Requests) != 2 || len(fs[1].Requests) != 1 {
+		t.Fatalf("%+v", fs)
+	}
+	if fs[0].Got != "write in main.handler main.go:21" || fs[0].Expected != "read in main.handler main.go:17" || fs[0].Remedy == "" {
+		t.Errorf("%+v", fs[0])
+	}
+}

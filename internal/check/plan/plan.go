@@ -95,7 +95,20 @@ func Pass(s Settings, pass int) (rounds []Round) {
 		}
 		rounds = append(rounds, round)
 	}
-	return rounds
+	return append(rounds, first(s, pass))
+}
+
+// first has the first requests of an environment begin at once, with long
+// pauses: what is made once, by whoever comes first, is made then or never.
+func first(s Settings, pass int) Round {
+	n := max(2, s.MaxSlots)
+	name := fmt.Sprintf("pass %d, first requests at once: %d slots", pass+1, n)
+	r := Random(s.Seed, name)
+	round := Round{Name: name, Seed: r.Uint64() >> 12, Slots: n, Pause: 0.5, MaxMs: 10, Budget: 60, Steps: burst(r, s, n)}
+	if s.Node {
+		round.Workers = 1
+	}
+	return round
 }
 
 // steps makes a round of several ways to overlap, one after the other.

@@ -28,11 +28,16 @@ func TestTheSameSeedGivesTheSamePlan(t *testing.T) {
 func TestRoundsGoFromTwoSlotsToTheMost(t *testing.T) {
 	for most, want := range map[int][]int{2: {2, 2}, 3: {2, 2, 3}, 4: {2, 2, 4}, 16: {2, 2, 4, 16}} {
 		var got []int
-		for _, r := range Pass(settings(most), 0) {
+		rounds := Pass(settings(most), 0)
+		last := len(rounds) - 1
+		for _, r := range rounds[:last] {
 			got = append(got, r.Slots)
 			if len(r.Steps) < 2*r.Slots {
 				t.Errorf("%s has only %d requests", r.Name, len(r.Steps))
 			}
+		}
+		if r := rounds[last]; r.Slots != most || len(r.Steps) != most || r.Pause == 0 {
+			t.Errorf("%s: %d slots, %d requests, pauses of %v", r.Name, r.Slots, len(r.Steps), r.Pause)
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("up to %d slots: %v, want %v", most, got, want)

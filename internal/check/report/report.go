@@ -134,8 +134,11 @@ func writeFinding(b *strings.Builder, n int, f finding.Finding) {
 
 // before and after name the two values of a finding: of an answer or of a variable.
 func before(f finding.Finding) string {
-	if isAnswer(f) {
+	switch {
+	case isAnswer(f):
 		return "alone"
+	case f.Kind == finding.DataRace:
+		return "one"
 	}
 	return "before"
 }
@@ -146,6 +149,8 @@ func after(f finding.Finding) string {
 		return "here"
 	case f.Kind == finding.LogLine:
 		return "line"
+	case f.Kind == finding.DataRace:
+		return "the other"
 	}
 	return "after"
 }

@@ -70,6 +70,7 @@ type Trace struct {
 	Requests []Request // by Begin
 	Facts    []watch.Record
 	Log      []Line
+	Races    []Race // what Go's race detector told
 	Samples  []Sample
 	Holds    []Hold
 }

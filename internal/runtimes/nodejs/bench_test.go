@@ -64,3 +64,19 @@ export const handler = async (event) => {
 	runtimestest.CompareLatency(b, 500, `{"key":"value","list":[1,2,3]}`,
 		runtimestest.Loop{Name: "watched", Env: start(`"seed": 1`)}, runtimestest.Loop{Name: "plain", Env: start("")})
 }
+
+// BenchmarkNoWatch compares the bootstrap without `lamina check` with one whose watch was taken out, each twice:
+// what the same one differs from itself by is noise.
+//
+//	go test -run '^$' -bench NoWatch -benchtime 5x ./internal/runtimes/nodejs
+func BenchmarkNoWatch(b *testing.B) {
+	out := runtimestest.TakeOut("check", "worker.mjs",
+		`  const check = env.LAMINA_CHECK && (await import("./check/watch.mjs")).watch(env.LAMINA_CHECK);`,
+		`  delete env.LAMINA_CHECK;`, `    if (check) fn = check.around(fn);`)
+	start := func(alter func(string) error) *runtimestest.Environment {
+		return run(b, "export const handler = async (event) => event;", options{Slots: 4, Env: oneThread, Alter: alter}).WaitReady().WaitIdle(4)
+	}
+	runtimestest.CompareCost(b, 5000, 1, `{"key":"value","list":[1,2,3]}`,
+		runtimestest.Loop{Name: "off", Env: start(nil)}, runtimestest.Loop{Name: "absent", Env: start(out)},
+		runtimestest.Loop{Name: "off-again", Env: start(nil)}, runtimestest.Loop{Name: "absent-again", Env: start(out)})
+}

@@ -146,3 +146,18 @@ def handler(event, context):
 	runtimestest.CompareLatency(b, 500, `{"key": "value", "list": [1, 2, 3]}`,
 		runtimestest.Loop{Name: "watched", Env: start(`"seed": 1`)}, runtimestest.Loop{Name: "plain", Env: start("")})
 }
+
+// BenchmarkNoWatch compares the bootstrap without `lamina check` with one whose watch was taken out, each twice:
+// what the same one differs from itself by is noise.
+//
+//	go test -run '^$' -bench NoWatch -benchtime 5x ./internal/runtimes/python
+func BenchmarkNoWatch(b *testing.B) {
+	out := runtimestest.TakeOut("laminaruntime/check", "laminaruntime/worker.py", `        check = os.environ.pop("LAMINA_CHECK", "")`,
+		"            if check:\n                from .check import watched\n\n                handler = watched(handler, check)")
+	start := func(alter func(string) error) *runtimestest.Environment {
+		return run(b, "def handler(event, context): return event", options{Slots: 1, Alter: alter}).WaitReady().WaitIdle(1)
+	}
+	runtimestest.CompareCost(b, 3200, 1, `{"key": "value", "list": [1, 2, 3]}`,
+		runtimestest.Loop{Name: "off", Env: start(nil)}, runtimestest.Loop{Name: "absent", Env: start(out)},
+		runtimestest.Loop{Name: "off-again", Env: start(nil)}, runtimestest.Loop{Name: "absent-again", Env: start(out)})
+}

@@ -1,9 +1,12 @@
 package runtimestest
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +43,24 @@ func CompareCost(b *testing.B, perRound, clients int, event string, loops ...Loo
 		if i > 0 {
 			b.ReportMetric(float64(cpu[0])/float64(cpu[i]), "x-"+l.Name)
 		}
+	}
+}
+
+// TakeOut takes lines out of a file of the bootstrap, and a folder besides: Options.Alter for a bootstrap as if
+// it had never had them.
+func TakeOut(folder, file string, lines ...string) func(dir string) error {
+	return func(dir string) error {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			before := len(text)
+			if text = bytes.Replace(text, []byte(line+"\n"), nil, 1); len(text) == before {
+				return fmt.Errorf("%s has no line %q", file, line)
+			}
+		}
+		return errors.Join(os.WriteFile(filepath.Join(dir, file), text, 0o644), os.RemoveAll(filepath.Join(dir, folder)))
 	}
 }
 

@@ -49,6 +49,8 @@ type Options struct {
 	Text     bool              // text logs
 	MemoryMB int               // default 2048
 	Watch    string            // settings of `lamina check`'s watch as JSON members, without "out"; "" means no watch
+	// Alter changes the installed bootstrap in its folder; nil: nothing.
+	Alter func(dir string) error
 	// Interpreter is used instead of the one that is found; nil: none.
 	Interpreter *runtimes.Interpreter
 }
@@ -76,6 +78,9 @@ func Run(t testing.TB, o Options) *Environment {
 	must(t, err)
 	spec := sandbox.Spec{ID: "env", Dir: t.TempDir(), TaskDir: packageFolder(t, o), RuntimeDir: folder(t), LangDir: in.Prefix}
 	must(t, runtimes.Install(o.Runtime, spec.RuntimeDir))
+	if o.Alter != nil {
+		must(t, o.Alter(spec.RuntimeDir))
+	}
 	l, err := sb.Listen(t.Context(), spec.ID)
 	must(t, err)
 	f := &Environment{t: t, Server: runtimeapi.New(runtimeapi.Config{
