@@ -28,6 +28,7 @@ class Watch {
   #spent = 0; // ms of looking
   #began = performance.now();
   #beat = performance.now();
+  #cpu = process.cpuUsage(); // at the last beat
   #held = 0; // ms already reported since the last beat
 
   constructor(settings) {
@@ -56,7 +57,7 @@ class Watch {
       const before = performance.now() - this.#held;
       result = handler(...args);
       const ms = performance.now() - this.#held - before; // without what is known already
-      if (ms >= BLOCKED_MS) this.blocked(ms, "handler");
+      if (ms >= BLOCKED_MS) this.blocked(this.#worked(ms), "handler");
       if (this.#running.size > 1) this.#look(request);
       else this.#unseen = request; // whose a change is need be known only when another one begins
     } catch (error) {
@@ -118,12 +119,20 @@ class Watch {
   /** A beat of the loop: late when something held it. */
   #turn() {
     const now = performance.now();
-    const ms = now - this.#beat - BEAT_MS - this.#held;
+    let ms = now - this.#beat - BEAT_MS - this.#held;
+    if (ms >= BLOCKED_MS) ms = this.#worked(ms);
     this.#beat = now;
+    this.#cpu = process.cpuUsage();
     this.#held = 0;
     if (ms < BLOCKED_MS || this.#running.size === 0) return;
     const [request] = this.#running.keys();
     this.#report.put("loop-blocked", this.#running.size === 1 ? request : "", null, null, { ms: Math.round(ms), running: [...this.#running.keys()].slice(0, 20) });
+  }
+
+  /** As much of a time as this process had a processor since the last beat: a busy machine is not the handler's doing. */
+  #worked(ms) {
+    const { user, system } = process.cpuUsage(this.#cpu);
+    return Math.min(ms, (user + system) / 1000);
   }
 
   // What the patched modules tell and ask.
@@ -173,6 +182,7 @@ class Watch {
   }
 
   blocked(ms, name) {
+    if (ms < BLOCKED_MS) return;
     this.#held += ms;
     const request = this.current();
     if (request) this.#report.put("loop-blocked", request, name, this.#report.place(), { ms: Math.round(ms) });

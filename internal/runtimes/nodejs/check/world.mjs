@@ -93,7 +93,10 @@ function patchFiles(watch) {
     const sync = fs[name + "Sync"];
     fs[name + "Sync"] = function (...args) {
       const what = seen(args);
+      const begin = performance.now();
       const result = quietly(sync, this, args);
+      const ms = performance.now() - begin;
+      if (ms >= BLOCKING_MS) watch.blocked(ms, name + "Sync");
       if (what) watch.file(what);
       return result;
     };
