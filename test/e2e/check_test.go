@@ -11,14 +11,15 @@ import (
 	"github.com/lamina-dev/lamina/examples/setup"
 )
 
-// racy greets whoever was greeted last, where the event names nobody.
+// racy greets whoever was greeted last, where the event names nobody, with a word from its layers.
 const racy = `
+import greeting
 user = None
 
 def handler(event, context):
     global user
     user = event.get("user", user)
-    return {"hello": user}
+    return {greeting.word: user}
 `
 
 func writeEvents(t *testing.T) string {
@@ -32,13 +33,23 @@ func writeEvents(t *testing.T) string {
 	return dir
 }
 
-// lamina check FUNCTION takes code and configuration from the server; what it
+// lamina check FUNCTION takes code, layers and configuration from the server; what it
 // finds is the exit status, and in every form of report.
 func TestCheckOfAServersFunction(t *testing.T) {
 	needPython(t)
 	s := up(t)
 	p := makePlace(t, s)
-	p.publish(t, p.pythonFunction(t, "greeter", racy))
+	f := p.pythonFunction(t, "greeter", racy)
+	in := f.Input()
+	for _, word := range []string{"bye", "hello"} { // the later layer wins
+		in.Layers = append(in.Layers, p.layer(t, word, map[string][]byte{"python/greeting.py": []byte("word = '" + word + "'")}))
+	}
+	if _, err := p.Lambda.CreateFunction(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.WaitActive(t.Context(), f.Name, activeLimit); err != nil {
+		t.Fatal(err)
+	}
 	events, out := writeEvents(t), t.TempDir()
 	file := func(name string) string { return filepath.Join(out, name) }
 	text, err := s.command([]string{"AWS_ENDPOINT_URL=" + s.endpoint}, "check", "greeter:"+setup.Latest, "--events", events, "--time", "5s", "--slots", "3", "--seed", "4",
@@ -46,7 +57,7 @@ func TestCheckOfAServersFunction(t *testing.T) {
 	if code := exitCode(err); code != 1 {
 		t.Fatalf("exit status %d (%v), want 1\n%s", code, err, text)
 	}
-	for _, want := range []string{"answer-crossed", "nobody.json", "python3.13", "up to 3 requests at once, seed 4", "to mend"} {
+	for _, want := range []string{"answer-crossed: $.hello", "nobody.json", "python3.13", "up to 3 requests at once, seed 4", "to mend"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in the report:\n%s", want, text)
 		}
