@@ -343,3 +343,20 @@ func TestRaces(t *testing.T) {
 		t.Errorf("%+v", fs[0])
 	}
 }
+
+// A batch that grows while all who put something in still run is no leak.
+func TestABatchIsNoLeak(t *testing.T) {
+	run := &trace.Trace{Begin: begin}
+	for n := 1; n <= 8; n++ {
+		run.Requests = append(run.Requests, good(n, n%2, n, 40))
+		run.Facts = append(run.Facts, write(n, watch.GlobalWrite, "index.batch", watch.Detail{What: "grow", Added: "[<bound>]", Size: n}))
+	}
+	c := newCase(finding.Node)
+	if got := kinds(c.State(run)); len(got) != 0 {
+		t.Errorf("of a batch: %q", got)
+	}
+	run.Requests[0].End, run.Requests[1].End = at(2), at(3)
+	if got := kinds(c.State(run)); !slices.Equal(got, []string{"memory-grows index.batch"}) {
+		t.Errorf("of what stays when its requests are done: %q", got)
+	}
+}

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -217,13 +218,12 @@ func (c Case) mutated(t *trace.Trace, k writeKey, w watch.Record, by, victim tra
 	})
 }
 
-// grown looks for what grows though the same event came before: no cache by key
-// does. A default argument that takes in a request's data is a fault at once.
+// grown looks for what grows though the same event came, and was done, before:
+// no cache by key does, and no batch that the last one empties. A default argument that takes in a request's data is a fault at once.
 func (c Case) grown(t *trace.Trace, k writeKey, writes []watch.Record) (finding.Finding, bool) {
 	var grows []watch.Record
 	var by []trace.Request
 	again := false
-	seen := map[int]int{}
 	for _, w := range writes {
 		r, ok := t.Find(w.RequestID)
 		if w.Detail.What != "grow" || !ok {
@@ -232,8 +232,7 @@ func (c Case) grown(t *trace.Trace, k writeKey, writes []watch.Record) (finding.
 		if n := len(grows); n > 0 && w.Detail.Size > 0 && w.Detail.Size <= grows[n-1].Detail.Size {
 			return finding.Finding{}, false // something takes out as well
 		}
-		again = again || seen[r.Event] >= 1
-		seen[r.Event]++
+		again = again || slices.ContainsFunc(by, func(o trace.Request) bool { return o.Event == r.Event && !o.Overlaps(r) })
 		grows, by = append(grows, w), append(by, r)
 	}
 	switch {
