@@ -733,10 +733,10 @@ func TestFastStart(t *testing.T) {
 }
 
 // Handlers that keep their thread busy are spread over the threads, from the first calls on. Other
-// work on the machine may spoil the order in which polls arrive, so there are three tries.
+// work on the machine may spoil the order in which polls arrive, so there are some tries.
 func TestFirstCallsAreSpreadOverThreads(t *testing.T) {
-	const workers = 8
-	for range 3 {
+	const workers, tries = 8, 10
+	for range tries {
 		threads := firstCalls(t, workers)
 		t.Logf("calls per thread: %v", threads)
 		if len(threads) >= workers/2 {
