@@ -62,6 +62,10 @@ var facts = map[string]struct {
 		"let user = null;\nexport default async (event) => {\n  user = event.user;\n  return user;\n};\nexport { default as handler } from './index.mjs';",
 		[]string{`global-write index.user 3 | bind | "anna-1" | "anna-2"`},
 	},
+	"behind a library's function": {
+		"import { wrap } from './node_modules/wrap/index.mjs';\nlet user = null;\nexport const handler = wrap(async (event) => {\n  user = event.user;\n  return user;\n});",
+		[]string{`global-write index.user 4 | bind | "anna-1" | "anna-2"`},
+	},
 	"another module": {
 		"import { remember } from './lib/session.mjs';\nexport const handler = async (event) => {\n  remember(event.user);\n};",
 		[]string{`global-write lib/session.current 3 | "anna-1" | "anna-2"`},
@@ -97,7 +101,7 @@ var facts = map[string]struct {
 
 // TestWatch runs each handler twice in one worker and reads what the watch says of the second time.
 func TestWatch(t *testing.T) {
-	session := map[string]string{"lib/session.mjs": "let current;\nexport const remember = (user) => {\n  current = user;\n  return current;\n};\n"}
+	session := map[string]string{"node_modules/wrap/index.mjs": "const all = [];\nexport const wrap = (inner) => {\n  all.push(inner.name);\n  return async (event, context) => inner(event, context);\n};\n", "lib/session.mjs": "let current;\nexport const remember = (user) => {\n  current = user;\n  return current;\n};\n"}
 	for name, fact := range facts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -46,8 +46,12 @@ export class Scopes {
     while (todo.length > 0 && this.#functions.length < MOST_SCRIPTS) {
       const value = todo.shift();
       const script = this.#script(value);
-      if (!script.file || seen.has(script.id)) continue;
+      if (seen.has(script.id)) continue;
       seen.add(script.id);
+      if (!script.file) {
+        todo.push(...this.#wrapped(value));
+        continue;
+      }
       const relative = path.relative(this.task, script.file);
       const known = { value, id: this.#id(value), file: script.file, name: relative.slice(0, relative.length - path.extname(relative).length), variables: new Map() };
       this.#functions.push(known);
@@ -55,6 +59,12 @@ export class Scopes {
       for (const [, value] of this.#variables(known, scopes)) todo.push(...functionsIn(value));
       if (scopes.length === 1) this.#readers.wait(known, known.id, [...known.variables.keys()]); // of several, another function's may look the same
     }
+  }
+
+  /** The functions that one of a library's has captured: it may wrap the handler. */
+  #wrapped(value) {
+    const captured = this.#scopesOf({ id: this.#id(value) }).slice(0, -1);
+    return captured.flatMap(({ object }) => Object.keys(object).flatMap((key) => functionsIn(object[key])));
   }
 
   /** All variables with their values, each time the same objects {inner, name, file, key, kept}. */
