@@ -11,6 +11,8 @@ type Invocation struct {
 	VersionKey    string // store key of the version that runs it
 	FunctionKey   string // of its function, whose versions share its reserved concurrency
 	Reserved      *int32 // invocations of the function at once, over all its versions; nil: no limit
+	Account       string // whose unreserved concurrency it takes, account and region; empty: none (managed, or reserved)
+	Unreserved    int32  // of Account: invocations at once
 	RequestID     string
 	FunctionARN   string // as the caller named it, with its qualifier
 	TraceID       string // as sent in X-Amzn-Trace-Id, or a new one

@@ -1,8 +1,13 @@
 package router
 
-import "sync/atomic"
+import (
+	"sync"
+	"sync/atomic"
 
-// inFlight counts the invocations of one function, those that wait for a cold
+	"github.com/lamina-dev/lamina"
+)
+
+// inFlight counts the invocations of one function or account, those that wait for a cold
 // start among them. It counts without a limit too: one may be set at any time.
 type inFlight struct{ n atomic.Int64 }
 
@@ -24,3 +29,34 @@ func (f *inFlight) begin(limit *int32) bool {
 }
 
 func (f *inFlight) end() { f.n.Add(-1) }
+
+// counter finds one of a map's, or adds it.
+func counter(of *sync.Map, key string) *inFlight {
+	if f, ok := of.Load(key); ok {
+		return f.(*inFlight)
+	}
+	f, _ := of.LoadOrStore(key, new(inFlight))
+	return f.(*inFlight)
+}
+
+// admit counts an invocation where it has a limit to keep: with its function, and
+// with its account when it takes of what no function has set aside. Exactly one
+// leave must follow, unless there is no room, for the reason given.
+func (r *Router) admit(i *lamina.Invocation) (reason string) {
+	function := counter(&r.running, i.FunctionKey)
+	if !function.begin(i.Reserved) {
+		return ReasonReserved
+	}
+	if i.Account != "" && !counter(&r.account, i.Account).begin(&i.Unreserved) {
+		function.end()
+		return ReasonThrottled
+	}
+	return ""
+}
+
+func (r *Router) leave(i *lamina.Invocation) {
+	if i.Account != "" {
+		counter(&r.account, i.Account).end()
+	}
+	counter(&r.running, i.FunctionKey).end()
+}

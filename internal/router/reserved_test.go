@@ -58,7 +58,7 @@ func TestReservedConcurrencyIsExact(t *testing.T) {
 	if peak.Load() > reserved || refused.Load() == 0 {
 		t.Errorf("%d ran at once, %d were refused", peak.Load(), refused.Load())
 	}
-	if n := r.function("f").n.Load(); n != 0 {
+	if n := counter(&r.running, "f").n.Load(); n != 0 {
 		t.Errorf("%d are still counted", n)
 	}
 	if l := r.Load("f:1"); l.Refused != 0 {
@@ -94,5 +94,55 @@ func TestReservedConcurrencyCountsColdStarts(t *testing.T) {
 	group.Wait()
 	if limit := int32(1); invoke(&limit) != nil {
 		t.Error("the only call was refused")
+	}
+}
+
+// TestAccountsConcurrencyIsShared by its functions without one of their own, and
+// by nobody else.
+func TestAccountsConcurrencyIsShared(t *testing.T) {
+	const limit, callers = 3, 8
+	var running atomic.Int64
+	full, go1 := make(chan struct{}), make(chan struct{})
+	addr := agent(t, func(in *wire.Invoke) (wire.Result, []byte) {
+		if running.Add(1) == limit {
+			close(full)
+		}
+		<-go1
+		return echo(in)
+	})
+	r := newRouter(t)
+	for _, v := range []string{"f:1", "g:1", "h:1"} {
+		r.Install(v, []lamina.Endpoint{{EnvironmentID: v, Addr: addr, Slots: 64}})
+	}
+	invoke := func(function string, reserved *int32, account string) error {
+		_, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: function + ":1", FunctionKey: function, Reserved: reserved, Account: account, Unreserved: limit, Timeout: time.Minute})
+		return err
+	}
+	var group sync.WaitGroup
+	var refused atomic.Int64
+	for i := range callers {
+		group.Go(func() {
+			switch err := invoke([]string{"f", "g"}[i%2], nil, "here"); {
+			case err == nil:
+			case reason(err) == lamina.CodeTooManyRequests+" "+ReasonThrottled:
+				refused.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	<-full
+	for refused.Load() < callers-limit {
+		time.Sleep(time.Millisecond)
+	}
+	close(go1)
+	for name, err := range map[string]error{"reserved": invoke("h", new(int32(1)), ""), "elsewhere": invoke("g", nil, "there")} {
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	group.Wait()
+	if err := invoke("f", nil, "here"); err != nil || counter(&r.account, "here").n.Load() != 0 || counter(&r.running, "f").n.Load() != 0 {
+		t.Errorf("afterwards: %v", err)
 	}
 }

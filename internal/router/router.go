@@ -45,6 +45,7 @@ type request struct {
 type Router struct {
 	targets sync.Map // version key → *target
 	running sync.Map // function key → *inFlight; an entry stays, so that no count is lost
+	account sync.Map // Request.Account → *inFlight, likewise
 	demand  chan struct{}
 	pools   pools
 	meters  meters
@@ -115,14 +116,6 @@ func (r *Router) target(key string) *target {
 	return t.(*target)
 }
 
-func (r *Router) function(key string) *inFlight {
-	if f, ok := r.running.Load(key); ok {
-		return f.(*inFlight)
-	}
-	f, _ := r.running.LoadOrStore(key, new(inFlight))
-	return f.(*inFlight)
-}
-
 // Invoke runs one invocation to its end, whatever becomes of the caller: a sync
 // invocation is handed to a runtime at most once. The error is a *lamina.Error.
 func (r *Router) Invoke(ctx context.Context, i lamina.Invocation) (lamina.Answer, error) {
@@ -133,12 +126,11 @@ func (r *Router) Invoke(ctx context.Context, i lamina.Invocation) (lamina.Answer
 	defer r.calls.Done()
 	meter := r.meters.begin(i.VersionKey, i.FunctionARN)
 	defer meter.end()
-	function := r.function(i.FunctionKey)
-	if !function.begin(i.Reserved) {
+	if reason := r.admit(&i); reason != "" {
 		meter.refused.Add(1)
-		return lamina.Answer{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: ReasonReserved}
+		return lamina.Answer{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: reason}
 	}
-	defer function.end()
+	defer r.leave(&i)
 	return r.route(ctx, &request{i, meter})
 }
 

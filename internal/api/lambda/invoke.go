@@ -103,6 +103,7 @@ func (s *Service) request(ctx context.Context, t target, in *model.InvocationReq
 	if err != nil {
 		return lamina.Invocation{}, err
 	}
+	account, unreserved := s.shared(r.function)
 	return lamina.Invocation{
 		VersionKey:    r.version.Key(),
 		FunctionKey:   r.function.Key(),
@@ -116,6 +117,8 @@ func (s *Service) request(ctx context.Context, t target, in *model.InvocationReq
 		ContentType:   "application/json",
 		Tail:          wantsTail(in),
 		Reserved:      r.function.Reserved,
+		Account:       account,
+		Unreserved:    unreserved,
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,6 +106,40 @@ func TestConcurrency(t *testing.T) {
 	w.call("DELETE", put, nil).ok(204)
 	w.call("GET", get, nil).ok(200).has(object{"ReservedConcurrentExecutions": nil})
 	w.invoke("").ok(200)
+}
+
+// TestAccountConcurrency: ordinary functions share what the account's functions
+// have not set aside; those which have do not, and managed ones neither.
+func TestAccountConcurrency(t *testing.T) {
+	w := managed(t)
+	w.publishLatest().ok(201)
+	w.settle(lamina.LatestPublished)
+	w.invoke("").ok(200)
+	for _, name := range []string{"a", "b"} {
+		w.call("POST", functionsPath, functionBody(t, name)).ok(201)
+		put(w, w.tables.VersionStatus, lamina.VersionKey(scope, name, lamina.Latest), lamina.VersionStatus{State: lamina.StateActive, UpdateStatus: lamina.UpdateSuccessful, Settled: true})
+	}
+	reserve := func(name string, n int) {
+		w.t.Helper()
+		w.call("PUT", "/2017-10-31/functions/"+name+"/concurrency", object{"ReservedConcurrentExecutions": n}).ok(200)
+	}
+	invoke := func(name string) { w.t.Helper(); w.call("POST", functionsPath+"/"+name+"/invocations", nil).ok(200) }
+	invoke("a")
+	reserve("b", 40)
+	invoke("a")
+	reserve("f", 60) // a managed function's counts too
+	invoke("a")
+	invoke("b")
+	var got []string
+	for _, r := range w.invoked {
+		got = append(got, fmt.Sprint(r.Account, " ", r.Unreserved))
+	}
+	here := scopePrefix(scope)
+	if want := []string{" 0", here + " 1000", here + " 960", here + " 900", " 0"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	w.call("PUT", "/2017-10-31/functions/a/concurrency", object{"ReservedConcurrentExecutions": 801}).refused(400, "InvalidParameterValueException", fmt.Sprintf(textReservedTooMany, 100))
+	reserve("a", 800)
 }
 
 func TestSettings(t *testing.T) {

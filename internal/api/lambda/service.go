@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/lamina-dev/lamina"
@@ -56,6 +57,7 @@ type Config struct {
 // Service serves the operations.
 type Service struct {
 	Config
+	leftOver sync.Map // scope → leftOver
 }
 
 // New makes the service.

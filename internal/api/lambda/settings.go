@@ -45,6 +45,30 @@ func (r rows) unreserved(scope lamina.Scope, except string) int32 {
 	return left
 }
 
+// leftOver is what one state of the functions' table leaves unreserved.
+type leftOver struct {
+	functions view.Rows[lamina.Function]
+	n         int32
+}
+
+// shared is the concurrency that a function takes part in, and how much that is:
+// its account's, unless it has set some aside for itself or is managed, whose
+// limit is its environments' slots (lmi-service.md 8: inferred). The sum is made
+// once for each state of the functions.
+func (s *Service) shared(f lamina.Function) (account string, limit int32) {
+	if f.Config.Managed() || f.Reserved != nil {
+		return "", 0
+	}
+	r := s.at(s.View)
+	known, _ := s.leftOver.Load(f.Scope)
+	left, ok := known.(leftOver)
+	if !ok || left.functions != r.functions {
+		left = leftOver{r.functions, r.unreserved(f.Scope, "")}
+		s.leftOver.Store(f.Scope, left)
+	}
+	return scopePrefix(f.Scope), left.n
+}
+
 func (s *Service) putConcurrency(ctx context.Context, in *model.PutFunctionConcurrencyRequest) (*model.Concurrency, error) {
 	t, err := parseTarget(ctx, *in.FunctionName, nil)
 	if err != nil {
