@@ -36,6 +36,7 @@ type environment struct {
 	lines    *logSocket  // of the current attempt; nil without one
 	external *externals  // of the current attempt
 	overtime atomic.Bool // an ordinary function's invocation has timed out
+	verdict  atomic.Pointer[verdict]
 
 	mu       sync.Mutex
 	proc     sandbox.Process // all of it
@@ -49,7 +50,8 @@ type fault struct {
 	code      string // state reason code
 	errorType string // the runtime's or platform's own
 	text      string
-	init      bool // the runtime had started, and never polled
+	init      bool   // the runtime had started, and never polled
+	body      []byte // what the runtime reported its failed init with; empty: it did not
 }
 
 func newEnvironment(a *agent, spec wire.EnvironmentSpec) *environment {
@@ -90,7 +92,11 @@ func (e *environment) api() *runtimeapi.Server { return e.server.Load() }
 // it when the environment is drained.
 func (e *environment) run(ctx, undrained context.Context) {
 	defer e.kill()
-	e.end(e.live(ctx, undrained))
+	f := e.live(ctx, undrained)
+	if f != nil && !e.spec.Managed && e.snapshot().ReadyAt.IsZero() {
+		e.tell(undrained, f)
+	}
+	e.end(f)
 }
 
 // live starts the environment and stays with it; the fault is nil when it was
@@ -128,6 +134,7 @@ func (e *environment) attempt(ctx, undrained context.Context, dir string, c cont
 		e.shutDown(f)
 		<-e.proc.Done()
 		e.external.ends.Wait()
+		e.ordinary.reported()
 		e.lines.close()
 		e.api().Close()
 		<-served
@@ -254,7 +261,8 @@ func (e *environment) initialize(ctx context.Context, began time.Time, p phase) 
 	if f != nil {
 		f.init = true
 		status, errorType = f.status(), f.errorType
-	} else if !e.spec.Managed {
+	}
+	if !e.spec.Managed && (f == nil || p == phaseInvoke) {
 		e.measure() // so that every report has a figure
 		e.ordinary.initialized(p, took)
 	}
@@ -460,7 +468,7 @@ func initFault(posted runtimeapi.InitError) *fault {
 		ErrorType    string `json:"errorType"`
 	}
 	_ = json.Unmarshal(posted.Body, &body) // an unreadable body leaves the type alone
-	f := &fault{code: lamina.ReasonRuntimeInit, errorType: posted.Type, text: body.ErrorMessage}
+	f := &fault{code: lamina.ReasonRuntimeInit, errorType: posted.Type, text: body.ErrorMessage, body: posted.Body}
 	if body.ErrorType != "" && (f.errorType == "" || f.errorType == "Runtime.Unknown") {
 		f.errorType = body.ErrorType
 	}

@@ -278,6 +278,7 @@ func TestInvokeEventsOfOrdinaryFunctions(t *testing.T) {
 		t.Errorf("%v %+v", err, out)
 	}
 	s.waitLine(e.ID, `slow: event {"eventType":"INVOKE"`, `"requestId":"r1","invokedFunctionArn":"arn:f"`)
+	s.reportedAfter(t, e.ID, "r1", 300)
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		out, err = r.invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r3", Timeout: e.Timeout, Body: []byte(`{"sleep": 60}`)})
 		if out.Outcome != wire.OutcomeBusy || time.Now().After(end) {
@@ -287,8 +288,38 @@ func TestInvokeEventsOfOrdinaryFunctions(t *testing.T) {
 	if err != nil || out.ErrorType != "Sandbox.Timedout" {
 		t.Errorf("%v %+v", err, out)
 	}
+	if !before(s.linesOf(e.ID), "REPORT RequestId: r1", "START RequestId: r3") {
+		t.Errorf("%q", s.linesOf(e.ID))
+	}
 	s.waitLine(e.ID, "slow: event", `"shutdownReason":"timeout"`)
 	s.waitState(e.ID, wire.EnvironmentEnded)
+}
+
+// reportedAfter waits for an invocation's report, whose time is at least so many ms.
+func (s *server) reportedAfter(t *testing.T, id, request string, ms float64) {
+	t.Helper()
+	line := s.waitLine(id, "REPORT RequestId: "+request)
+	var took float64
+	if _, err := fmt.Sscanf(line, "REPORT RequestId: "+request+"\tDuration: %f ms", &took); err != nil || took < ms {
+		t.Errorf("%q: %v", line, err)
+	}
+}
+
+// TestTailWaitsForTheReport: who wants the log's end has the report in it, so the
+// answer comes when extensions are done.
+func TestTailWaitsForTheReport(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	e := extended(t, s, "slow")
+	e.Slots, e.Managed, e.LogFormat, e.SysLogLevel, e.Timeout = 1, false, "Text", "", 3*time.Second
+	e.Variables["EVENTS"] = "INVOKE,SHUTDOWN"
+	s.assign(e)
+	s.waitState(e.ID, wire.EnvironmentReady)
+	out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r1", Timeout: e.Timeout, Tail: true, Body: []byte(`{}`)})
+	if err != nil || out.Outcome != wire.OutcomeOK || !strings.Contains(out.LogTail, "\nREPORT RequestId: r1\tDuration: ") {
+		t.Errorf("%v %+v", err, out)
+	}
+	s.reportedAfter(t, e.ID, "r1", 300)
 }
 
 // TestPoint25_HungInit: a real init that hangs ends after its real 130 s.

@@ -123,6 +123,9 @@ func (a *agent) invoke(c *caller, in *wire.Invoke) error {
 	}
 	slot, err := e.api().Reserve()
 	if err != nil {
+		if told, err := e.sentence(c, in); told {
+			return err
+		}
 		return c.refuse(err)
 	}
 	e.touched.Store(true)
@@ -223,6 +226,7 @@ func (c *caller) answer(res wire.Result, body []byte) error {
 func (e *environment) invoke(c *caller, in *wire.Invoke, slot runtimeapi.Slot) (res runtimeapi.Result, tail string, err error) {
 	late := time.Duration(0)
 	if !e.spec.Managed {
+		e.ordinary.reported() // the last one's lines come first
 		late = time.Duration(e.ordinary.late.Swap(0))
 		if in.Tail {
 			e.logs.beginTail()

@@ -338,20 +338,26 @@ func (b *logBuffer) invokeReport(in *wire.Invoke, res *runtimeapi.Result) {
 	})
 }
 
-// invokeEnd is the end of an ordinary function's invocation; words are the
-// platform's own about it.
-func (b *logBuffer) invokeEnd(in *wire.Invoke, res *runtimeapi.Result, init time.Duration, words string) {
+// invokeDone is the end of an ordinary function's own part of an invocation;
+// words are the platform's about it.
+func (b *logBuffer) invokeDone(in *wire.Invoke, res *runtimeapi.Result, words string) {
+	b.invokeEnds(invokeDone, in, res, &ended{words: words})
+}
+
+// invokeEnd is the end of an ordinary function's invocation.
+func (b *logBuffer) invokeEnd(in *wire.Invoke, res *runtimeapi.Result, init time.Duration) {
 	b.mu.Lock()
 	memory := b.memory
 	b.mu.Unlock()
-	r := record{
-		kind: invokeDone, requestID: in.RequestID, functionARN: in.FunctionARN,
+	b.invokeEnds(invokeReport, in, res, &ended{init: init, memory: memory})
+}
+
+func (b *logBuffer) invokeEnds(k kind, in *wire.Invoke, res *runtimeapi.Result, e *ended) {
+	b.platform(record{
+		kind: k, requestID: in.RequestID, functionARN: in.FunctionARN,
 		status: reportStatus(res.Status), errorType: res.ErrorType, duration: res.Duration,
-		ended: &ended{init, memory, words}, traceID: in.TraceID,
-	}
-	b.platform(r)
-	r.kind = invokeReport
-	b.platform(r)
+		ended: e, traceID: in.TraceID,
+	})
 }
 
 // spansOf a result whose answer was read.

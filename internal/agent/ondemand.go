@@ -28,8 +28,16 @@ func (p phase) String() string { return [...]string{"init", "invoke"}[p] }
 
 // onDemand is what the first invocation of an environment finds left of its init.
 type onDemand struct {
-	init atomic.Int64 // nanoseconds the init phase took, for the first report
-	late atomic.Int64 // nanoseconds of its own time that a second init has used up
+	init   atomic.Int64                  // nanoseconds the init phase took, for the first report
+	late   atomic.Int64                  // nanoseconds of its own time that a second init has used up
+	report atomic.Pointer[chan struct{}] // closed when the last invocation is reported; nil: it is
+}
+
+// reported waits until the last invocation is.
+func (o *onDemand) reported() {
+	if done := o.report.Load(); done != nil {
+		<-*done
+	}
 }
 
 func (o *onDemand) initialized(p phase, took time.Duration) {
@@ -46,8 +54,8 @@ func remaining(timeout, late time.Duration) time.Duration {
 }
 
 // conclude ends an ordinary function's invocation: its lines are in the log
-// before its report, its time is its own and that of a second init, and a
-// timeout takes the environment with it.
+// before its report, its time is its own, that of a second init and what
+// extensions do afterwards, and a timeout takes the environment with it.
 func (e *environment) conclude(in *wire.Invoke, res *runtimeapi.Result, late time.Duration) {
 	if f, ok := e.runtime.(sandbox.Flusher); ok {
 		f.FlushLog()
@@ -65,11 +73,49 @@ func (e *environment) conclude(in *wire.Invoke, res *runtimeapi.Result, late tim
 	case runtimeapi.StatusFailed:
 		words = errorMessage(res.Body)
 	}
-	e.logs.invokeEnd(in, res, initDuration, words)
+	e.logs.invokeDone(in, res, words)
 	if res.Status == runtimeapi.StatusTimeout {
+		e.logs.invokeEnd(in, res, initDuration)
 		e.overtime.Store(true)
 		e.kill()
+		return
 	}
+	e.reportAfterExtensions(in, *res, initDuration)
+}
+
+// reportAfterExtensions reports an invocation once extensions are done with it
+// (AWS: "Lambda execution environment lifecycle": an invocation ends when all have
+// asked for their next event, and what they take is billed). The caller does not
+// wait for that, save one who wants the log's end, of which the report is a part (chosen).
+func (e *environment) reportAfterExtensions(in *wire.Invoke, res runtimeapi.Result, initDuration time.Duration) {
+	idle := e.api().ExtensionsIdle()
+	select {
+	case <-idle:
+		e.logs.invokeEnd(in, &res, initDuration)
+		return
+	default:
+	}
+	e.mu.Lock()
+	proc := e.proc
+	e.mu.Unlock()
+	began, done := time.Now(), make(chan struct{})
+	report := func() {
+		defer close(done)
+		select {
+		case <-idle:
+		case <-e.api().ExtensionOverdue():
+			res.Status, res.ErrorType = runtimeapi.StatusTimeout, "Sandbox.Timedout"
+		case <-proc.Done():
+		}
+		res.Duration += time.Since(began)
+		e.logs.invokeEnd(in, &res, initDuration)
+	}
+	e.ordinary.report.Store(&done)
+	if in.Tail {
+		report()
+		return
+	}
+	go report() // ends with the extensions' work, at the latest with the processes; attempt and the next invocation wait for it
 }
 
 // timedOut is AWS's text.

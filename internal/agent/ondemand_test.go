@@ -51,6 +51,42 @@ func TestSecondInitTakesTheInvocationsTime(t *testing.T) {
 	}
 }
 
+// TestFailedInitIsItsInvocations: the invocation that an environment was started
+// for has the init's error as its answer, and its lines, with the second init's
+// time. Nothing of the environment is left then.
+func TestFailedInitIsItsInvocations(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	for name, tt := range map[string]struct{ app, errorType, body, words string }{
+		"reported": {"import nothing_here", "Runtime.ImportModuleError", `"errorMessage": "Unable to import module 'app'`, ""},
+		"exit": {"import os\nos._exit(3)", "Runtime.ExitError", `{"errorType":"Runtime.ExitError","errorMessage":"RequestId: r1 Error: Runtime exited with error: exit status 3"}`,
+			"RequestId: r1 Error: Runtime exited with error: exit status 3\nRuntime.ExitError\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := onDemandSpec(t, s, tt.app)
+			e.ID = "i-1/" + name
+			s.assign(e)
+			s.waitState(e.ID, wire.EnvironmentReady)
+			out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r1", Timeout: e.Timeout, Tail: true, Body: []byte("{}")})
+			if err != nil || out.Outcome != wire.OutcomeFunctionError || out.ErrorType != tt.errorType || !strings.Contains(out.body, tt.body) {
+				t.Errorf("%v %+v", err, out)
+			}
+			begins := "START RequestId: r1 Version: 1\n" + tt.words + "END RequestId: r1\nREPORT RequestId: r1\tDuration: "
+			if !strings.HasPrefix(out.LogTail, begins) || strings.HasPrefix(out.LogTail, begins+"0.") || !strings.HasSuffix(out.LogTail, "\tStatus: error\tError Type: "+tt.errorType+"\t\n") {
+				t.Errorf("%q", out.LogTail)
+			}
+			s.waitLine(e.ID, "INIT_REPORT Init Duration: ", "Phase: init\tStatus: error\tError Type: "+tt.errorType)
+			s.waitLine(e.ID, "INIT_REPORT Init Duration: ", "Phase: invoke\tStatus: error\tError Type: "+tt.errorType)
+			if st := s.waitState(e.ID, wire.EnvironmentEnded); !st.Told || st.ErrorType != tt.errorType {
+				t.Errorf("%+v", st)
+			}
+			if lines := s.linesOf(e.ID); !before(lines, "Phase: invoke", "START RequestId") {
+				t.Errorf("%q", lines)
+			}
+		})
+	}
+}
+
 func number(t *testing.T, body string) (n int) {
 	t.Helper()
 	for _, c := range body {

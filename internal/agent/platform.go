@@ -238,6 +238,9 @@ func (r *record) complaint(at string) []string {
 	case "timeout":
 		return []string{at + " " + r.requestID + " " + r.ended.words}
 	case "failure":
+		if r.ended.words == "" {
+			return nil // the runtime has told
+		}
 		return []string{r.ended.words, r.errorType}
 	default:
 		return nil

@@ -143,7 +143,7 @@ const steadyAfter = 10 * time.Second
 
 func (c *Controller) remember(key string, e environment) {
 	now := c.cfg.Clock()
-	f := &failure{generation: e.spec.Generation, at: now, text: e.status.Reason, errorType: e.status.ErrorType}
+	f := &failure{generation: e.spec.Generation, at: now, text: e.status.Reason, errorType: e.status.ErrorType, told: e.status.Told}
 	if e.status.ReadyAt.IsZero() {
 		f.code = e.status.ReasonCode
 		if f.code == "" {
@@ -226,7 +226,7 @@ func (c *Controller) onDemand(ctx context.Context, r *round, g *group, v lamina.
 		c.due(now.Add(scaler.KeepWarm / 4))
 	}
 	// The end of one that had served, by a timeout say, is no reason not to start another.
-	if f := c.failures[key]; f != failedBefore && f.code != "" && load.Waiting > 0 && f.generation == v.Generation {
+	if f := c.failures[key]; f != failedBefore && f.code != "" && !f.told && load.Waiting > 0 && f.generation == v.Generation {
 		c.cfg.Routes.Fail(key, errorTypeOf(f), f.text)
 		start = 0
 		c.due(now.Add(20 * time.Millisecond))

@@ -37,6 +37,7 @@ type failure struct {
 	generation int64
 	code, text string
 	errorType  string
+	told       bool // the invocation it was for has learnt of it
 	at         time.Time
 	count      int
 }

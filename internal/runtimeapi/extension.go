@@ -56,10 +56,11 @@ type extension struct {
 type extensions struct {
 	all      []*extension
 	byID     map[string]*extension
-	closed   bool // the runtime has polled: no more may register
-	invoked  bool // one at least has registered for INVOKE
-	busy     int  // that have an INVOKE event and did not ask for the next one
-	ending   bool // Shutdown was called
+	closed   bool          // the runtime has polled: no more may register
+	invoked  bool          // one at least has registered for INVOKE
+	busy     int           // that have an INVOKE event and did not ask for the next one
+	ending   bool          // Shutdown was called
+	idle     chan struct{} // closed when none is busy any more; nil: nobody waits
 	overrun  *time.Timer
 	fault    InitError
 	failed   chan struct{} // closed once fault is set

@@ -122,8 +122,28 @@ func (s *Server) extensionIdle() {
 		if s.ext.overrun != nil {
 			s.ext.overrun.Stop()
 		}
+		if s.ext.idle != nil {
+			close(s.ext.idle)
+			s.ext.idle = nil
+		}
 		s.settle()
 	}
+}
+
+// ExtensionsIdle is closed when no extension is busy with an INVOKE event.
+func (s *Server) ExtensionsIdle() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	idle := s.ext.idle
+	if idle == nil {
+		idle = make(chan struct{})
+		if s.ext.busy == 0 {
+			close(idle)
+		} else {
+			s.ext.idle = idle
+		}
+	}
+	return idle
 }
 
 // tracing is the trace of an INVOKE event.

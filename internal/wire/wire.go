@@ -161,6 +161,7 @@ type EnvironmentStatus struct {
 	ReasonCode string           // state reason code when it ended by itself, e.g. FunctionError.RuntimeInitError
 	Reason     string           // text with what to do next
 	ErrorType  string           // the runtime\'s own error type, e.g. Runtime.ImportModuleError; may be empty
+	Told       bool             // an ordinary function's invocation was answered with why it could not start
 	Spec       *EnvironmentSpec // in Hello only: what it was started from, for re-adoption
 }
 

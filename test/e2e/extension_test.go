@@ -19,14 +19,7 @@ import (
 func TestExtensions(t *testing.T) {
 	s := up(t)
 	p := makePlace(t, s)
-	program := filepath.Join(scratch, "testextension")
-	if err := build("github.com/lamina-dev/lamina/internal/agent/testextension", program); err != nil {
-		t.Fatal(err)
-	}
-	binary, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := extensionBinary(t)
 	extended := func(name, file string) setup.Function {
 		f := p.goFunction(t, name)
 		in := f.Input()
@@ -54,6 +47,20 @@ func TestExtensions(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.says(t, good.Name, `"shutdownReason" "spindown"`)
+}
+
+// extensionBinary is the agent's tests' extension, which behaves as its file's name says.
+func extensionBinary(t *testing.T) []byte {
+	t.Helper()
+	program := filepath.Join(scratch, "testextension")
+	if err := build("github.com/lamina-dev/lamina/internal/agent/testextension", program); err != nil {
+		t.Fatal(err)
+	}
+	binary, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
 }
 
 // says waits for an event in a function's log group.

@@ -121,7 +121,7 @@ func demoBinary(t *testing.T) []byte {
 }
 
 // TestImage: a function of a container image answers 16 calls at once in every sandbox; its image is unpacked once for
-// all instances; a new image replaces the old one.
+// all instances; extensions that an image brings run beside its function; a new image replaces the old one.
 func TestImage(t *testing.T) {
 	needProcFS(t)
 	for _, sandbox := range []string{"plain", "runc", "runsc"} {
@@ -146,6 +146,11 @@ func TestImage(t *testing.T) {
 					t.Errorf("%s: %v", file, err)
 				}
 			}
+			extension := layerOf(t, map[string][]byte{"opt/extensions/telemetry": extensionBinary(t)})
+			p.publishImage(t, p.imageInput("extended", pushImage(t, address, "extended", runtime.GOARCH, c, program, extension)))
+			p.must(t, "extended")
+			p.says(t, "extended", `"telemetry: registered"`)
+			p.says(t, "extended", `"telemetry: telemetry platform.report"`)
 			if sandbox != "plain" {
 				return
 			}

@@ -251,6 +251,9 @@ func TestOrdinaryFunctionThatCannotStart(t *testing.T) {
 		if *r.FunctionError != "Unhandled" || r.body.ErrorType != "Runtime.ImportModuleError" || !strings.HasPrefix(r.body.ErrorMessage, "Unable to import module 'app'") {
 			t.Errorf("%s", r.Payload)
 		}
+		if !regexp.MustCompile(`(?s)^START RequestId: .*END RequestId: .*REPORT RequestId: .*Status: error\tError Type: Runtime.ImportModuleError\t\n$`).MatchString(r.log) {
+			t.Errorf("%q", r.log)
+		}
 	}
 	p.ordinary(t, "json", ordinaryPython, func(in *lambda.CreateFunctionInput) {
 		in.LoggingConfig = &types.LoggingConfig{LogFormat: types.LogFormatJson}
