@@ -32,10 +32,10 @@ func TestEveryLineGetsANumber(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := b.startSubjects(); err != nil {
+	r, err := b.measurePaths()
+	if err != nil {
 		t.Fatal(err)
 	}
-	r := b.measure()
 	for _, l := range r.Lines {
 		for _, c := range l.Closed {
 			checkRounds(t, l.Key, c.Rounds)
@@ -48,7 +48,7 @@ func TestEveryLineGetsANumber(t *testing.T) {
 	var out bytes.Buffer
 	r.print(&out)
 	file := filepath.Join(t.TempDir(), "results", "r.json")
-	if err := r.save(file); err != nil {
+	if err := save(r, file); err != nil {
 		t.Error(err)
 	}
 	if t.Failed() {
@@ -109,7 +109,7 @@ func TestEventHasItsSize(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	for _, bad := range [][]string{{"-connections", "0"}, {"-connections", "1,x"}, {"-rounds", "0"}, {"-payload", "3"}, {"-seconds", "0"}, {"-only", "("}} {
+	for _, bad := range [][]string{{"-connections", "0"}, {"-connections", "1,x"}, {"-rounds", "0"}, {"-payload", "3"}, {"-seconds", "0"}, {"-only", "("}, {"-mode", "x"}, {"-many", "0"}} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%v was taken", bad)
 		}
@@ -117,5 +117,16 @@ func TestFlags(t *testing.T) {
 	s, err := parse([]string{"-quick", "-connections", " 2, 3"})
 	if err != nil || s.rounds != 3 || !slices.Equal(s.connections, []int{2, 3}) {
 		t.Errorf("got %+v, %v", s, err)
+	}
+}
+
+func TestALineIsDrawnThroughTheSteps(t *testing.T) {
+	r := &idleReport{Steps: []idleStep{{10, map[string]float64{roleAgent: 1200}}, {50, map[string]float64{roleAgent: 2000}}, {90, map[string]float64{roleAgent: 2800}}}}
+	r.fit()
+	if r.Slopes[roleAgent] != 20 || r.Fixed[roleAgent] != 1000 || r.platform() != 20 {
+		t.Errorf("got %+v", r)
+	}
+	if got := idleSteps(100); !slices.Equal(got, []int{10, 50, 90}) {
+		t.Errorf("got %v", got)
 	}
 }

@@ -30,6 +30,8 @@ const (
 	name     = "bench" // of network, roles and provider
 	slotsMax = 64      // per environment, and so many workers in it
 	minimum  = 3       // environments a version has unless told otherwise
+	// eachLimit bounds how long one more environment may take (chosen, far above what it needs).
+	eachLimit = 200 * time.Millisecond
 )
 
 // laminaServer is one Lamina with everything a function needs, shared by its subjects.
@@ -117,7 +119,8 @@ func (l *laminaServer) up(b *bench) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(b.lamina, "up", "--listen", "127.0.0.1:0", "--data", data)
+	args := append([]string{"up", "--listen", "127.0.0.1:0", "--data", data}, b.up...)
+	cmd := exec.Command(b.lamina, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the benchmark, which then ends it properly
 	if l.process, err = start(cmd); err != nil {
@@ -173,16 +176,21 @@ func (l *laminaServer) scale(b *bench, function string) error {
 	if b.environments == minimum {
 		return nil
 	}
-	n := int32(b.environments)
+	return l.scaleTo(b.ctx, function, b.environments)
+}
+
+// scaleTo waits until a function has exactly so many environments.
+func (l *laminaServer) scaleTo(ctx context.Context, function string, many int) error {
+	n := int32(many)
 	ref, qualifier := &function, new(setup.Latest)
-	if _, err := l.clients.Lambda.PutFunctionScalingConfig(b.ctx, &lambda.PutFunctionScalingConfigInput{
+	if _, err := l.clients.Lambda.PutFunctionScalingConfig(ctx, &lambda.PutFunctionScalingConfigInput{
 		FunctionName: ref, Qualifier: qualifier, FunctionScalingConfig: &types.FunctionScalingConfig{MinExecutionEnvironments: &n, MaxExecutionEnvironments: &n},
 	}); err != nil {
 		return fmt.Errorf("asking for %d environments of %s: %w", n, function, err)
 	}
-	limit := time.Now().Add(startLimit)
+	limit := time.Now().Add(startLimit + time.Duration(many)*eachLimit)
 	for {
-		got, err := l.clients.Lambda.GetFunctionScalingConfig(b.ctx, &lambda.GetFunctionScalingConfigInput{FunctionName: ref, Qualifier: qualifier})
+		got, err := l.clients.Lambda.GetFunctionScalingConfig(ctx, &lambda.GetFunctionScalingConfigInput{FunctionName: ref, Qualifier: qualifier})
 		if err != nil {
 			return fmt.Errorf("waiting for %d environments of %s: %w", n, function, err)
 		}
@@ -190,7 +198,7 @@ func (l *laminaServer) scale(b *bench, function string) error {
 			return nil
 		}
 		if time.Now().After(limit) {
-			return fmt.Errorf("%s has not got its %d environments after %s", function, n, startLimit)
+			return fmt.Errorf("%s has not got its %d environments in time", function, n)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -200,13 +208,29 @@ func (l *laminaServer) scale(b *bench, function string) error {
 func laminaUsage(server int) usage {
 	u := usage{"server": cpuTime(server)}
 	for pid, command := range descendants(server) {
-		role := "runtime"
-		if strings.Contains(command, "lamina agent") {
-			role = "agent"
-		}
-		u[role] += cpuTime(pid)
+		u[laminaRole(command)] += cpuTime(pid)
 	}
 	return u
+}
+
+// The roles of the processes below a server.
+const (
+	roleAgent   = "agent"
+	roleSandbox = "sandbox"
+	roleRuntime = "runtime"
+)
+
+// laminaRole tells what a process below a server is for. The function is the
+// benchmark's own, whose command line is its bootstrap alone.
+func laminaRole(command string) string {
+	switch {
+	case strings.Contains(command, "lamina agent"):
+		return roleAgent
+	case strings.HasSuffix(strings.TrimSpace(command), "/bootstrap"):
+		return roleRuntime
+	default:
+		return roleSandbox
+	}
 }
 
 // signedRequest is an Invoke request under SigV4. Signing takes longer than

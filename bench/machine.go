@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // machine is what the figures hold for.
@@ -21,6 +24,14 @@ func thisMachine() machine {
 		CPU: cpuName(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Kernel: strings.TrimSpace(readFile("/proc/sys/kernel/osrelease")), Go: runtime.Version(),
 		Load: strings.TrimSpace(readFile("/proc/loadavg")),
+	}
+}
+
+// print says when and where a run was.
+func (m machine) print(w io.Writer, date time.Time) {
+	fmt.Fprintf(w, "%s: %d cores of %s, %s, kernel %s, %s\n", date.Format("2006-01-02 15:04"), m.Cores, m.CPU, m.System, m.Kernel, m.Go)
+	if m.Load != "" {
+		fmt.Fprintf(w, "load average at the start: %s\n", m.Load)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -20,6 +21,9 @@ import (
 
 // settings are the command's flags.
 type settings struct {
+	mode         string
+	many         int      // environments of the idle mode's last look
+	up           []string // further flags of lamina up
 	rounds       int
 	length       time.Duration
 	connections  []int
@@ -55,9 +59,16 @@ func parse(args []string) (s settings, err error) {
 	f.IntVar(&s.payload, "payload", 256, "bytes of the event, at least 11")
 	f.IntVar(&s.environments, "environments", minimum, "execution environments of Lamina's function; 1 makes its path exactly four processes")
 	f.StringVar(&s.lamina, "lamina", "", "the lamina binary (default: built from this checkout)")
+	f.StringVar(&s.mode, "mode", "paths", "what is measured: paths (the lines side by side), idle (environments that nobody calls), density (5 ms of CPU and 50 ms of waiting on one vCPU)")
+	f.IntVar(&s.many, "many", 1000, "idle: environments whose CPU time is taken")
+	up := f.String("up", "", "further flags of lamina up, divided by blanks, e.g. '--sandbox plain'")
 	f.StringVar(&s.json, "json", filepath.Join("bin", "bench.json"), "file for the raw results")
 	if err := f.Parse(args); err != nil {
 		return s, err
+	}
+	s.up = strings.Fields(*up)
+	if modes[s.mode] == nil {
+		return s, fmt.Errorf("-mode: there is no %q", s.mode)
 	}
 	if *quick {
 		s.rounds, *seconds = 3, 0.3
@@ -70,7 +81,7 @@ func parse(args []string) (s settings, err error) {
 		}
 		s.connections = append(s.connections, n)
 	}
-	if s.rounds < 1 || s.length <= 0 || s.environments < 1 || s.payload < len(emptyEvent) {
+	if s.rounds < 1 || s.many < 1 || s.length <= 0 || s.environments < 1 || s.payload < len(emptyEvent) {
 		return s, fmt.Errorf("at least one round, one environment, a length and %d bytes of payload are needed", len(emptyEvent))
 	}
 	s.only, err = regexp.Compile(*only)
@@ -82,6 +93,16 @@ const emptyEvent = `{"pad":""}`
 // event is JSON of exactly so many bytes.
 func event(size int) []byte {
 	return []byte(`{"pad":"` + strings.Repeat("x", size-len(emptyEvent)) + `"}`)
+}
+
+// printer is what a mode found.
+type printer interface{ print(io.Writer) }
+
+// modes are what can be measured.
+var modes = map[string]func(*bench) (printer, error){
+	"paths":   func(b *bench) (printer, error) { return b.measurePaths() },
+	"idle":    func(b *bench) (printer, error) { return b.measureIdle() },
+	"density": func(b *bench) (printer, error) { return b.measureDensity() },
 }
 
 // bench is one run.
@@ -109,15 +130,15 @@ func run(ctx context.Context, s settings) (err error) {
 			err = e
 		}
 	}()
-	if err := b.startSubjects(); err != nil {
-		return err
-	}
-	r := b.measure()
+	r, err := modes[s.mode](b)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if err != nil {
+		return err
+	}
 	r.print(os.Stdout)
-	if err := r.save(s.json); err != nil {
+	if err := save(r, s.json); err != nil {
 		return err
 	}
 	fmt.Printf("\nraw results: %s\n", s.json)

@@ -16,9 +16,12 @@ const (
 	leastWarm = 100 * time.Millisecond
 )
 
-// measure does all rounds: closed loop first, since the open loop's rate
+// measurePaths does all rounds: closed loop first, since the open loop's rate
 // depends on it.
-func (b *bench) measure() *report {
+func (b *bench) measurePaths() (*report, error) {
+	if err := b.startSubjects(); err != nil {
+		return nil, err
+	}
 	r := newReport(b)
 	warm := max(b.length/10, leastWarm)
 	for round := range b.rounds {
@@ -45,7 +48,7 @@ func (b *bench) measure() *report {
 		}
 	}
 	r.compare()
-	return r
+	return r, nil
 }
 
 // inTurn gives the subjects by their place, each round beginning at another

@@ -13,11 +13,8 @@ import (
 
 // print writes the report for people.
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "%s: %d cores of %s, %s, kernel %s, %s\n", r.Date.Format("2006-01-02 15:04"), r.Machine.Cores, r.Machine.CPU, r.Machine.System, r.Machine.Kernel, r.Machine.Go)
+	r.Machine.print(w, r.Date)
 	fmt.Fprintf(w, "payload %d B, %d interleaved rounds of %g s, the load generator on the same cores\n", r.Payload, r.Rounds, r.Seconds)
-	if r.Machine.Load != "" {
-		fmt.Fprintf(w, "load average at the start: %s\n", r.Machine.Load)
-	}
 	table(w, "closed loop: answers per second, median (min–max)", r.throughputs)
 	table(w, "one connection: latency, µs, and what is added over the direct handler", r.latencies)
 	table(w, fmt.Sprintf("open loop at %.0f %% of the line's own maximum: latency from the moment a request was due, µs", 100*openShare), r.opens)

@@ -153,8 +153,8 @@ func (r *report) line(key string) *line {
 	return nil
 }
 
-// save keeps the report as JSON.
-func (r *report) save(path string) error {
+// save keeps a report as JSON.
+func save(r any, path string) error {
 	raw, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err

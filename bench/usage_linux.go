@@ -55,3 +55,26 @@ func descendants(pid int) map[int]string {
 	}
 	return below
 }
+
+// pss is a process's resident memory in KiB, of which pages that several have count in parts; 0 when it is gone.
+func pss(pid int) float64 {
+	return kibOf(readFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup")), "Pss")
+}
+
+// kernelMemory is what the kernel holds for processes and files, in KiB: of the
+// whole machine, so of everybody on it.
+func kernelMemory() float64 {
+	text := readFile("/proc/meminfo")
+	return kibOf(text, "Slab") + kibOf(text, "KernelStack") + kibOf(text, "PageTables") + kibOf(text, "Percpu")
+}
+
+// kibOf finds a line like "Pss: 12 kB".
+func kibOf(text, key string) float64 {
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == key+":" {
+			n, _ := strconv.ParseFloat(f[1], 64) // the kernel writes numbers
+			return n
+		}
+	}
+	return 0
+}

@@ -2,6 +2,7 @@
 // provided.al2023 runtime: it answers with the event it got.
 //
 // With BENCH_CLIENT=official it runs on aws-lambda-go, else on the lean client.
+// With BENCH_HANDLER=density it works and waits before that, as the event says.
 package main
 
 import (
@@ -31,6 +32,10 @@ func main() {
 	if err != nil {
 		workers = 1
 	}
-	err = lean.Run(context.Background(), os.Getenv("AWS_LAMBDA_RUNTIME_API"), workers, func(event []byte) []byte { return event })
+	handler := func(event []byte) []byte { return event }
+	if os.Getenv("BENCH_HANDLER") == "density" {
+		handler = work
+	}
+	err = lean.Run(context.Background(), os.Getenv("AWS_LAMBDA_RUNTIME_API"), workers, handler)
 	log.Fatal(err)
 }
