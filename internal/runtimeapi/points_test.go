@@ -45,7 +45,7 @@ var points = [...][]string{
 	31: {"../agent.TestPoint31_WorkerLogSocket", "../runtimes/python.TestLongLinesOfWorkersDoNotMix", "../runtimes/python.TestDeathInTheMiddleOfALine"},
 	32: {"TestPoint32_Paths"},
 	33: {"TestPoint33_OddClients", "FuzzStream"},
-	34: {"TestPoint34_GoHandler", "TestPoint34_GoHandlerOverlapsAndFails", "../runtimes/python.TestSlotsOverlapInProcessesOfTheirOwn", "../runtimes/nodejs.TestSlotsOverlapInThreads"},
+	34: {"TestPoint34_GoHandler", "TestPoint34_GoHandlerOverlapsAndFails", "../runtimes/python.TestSlotsOverlapInProcessesOfTheirOwn", "../runtimes/nodejs.TestSlotsOverlapInThreads", "../runtimes/nodejs.TestPoint34_OfficialClient"},
 }
 
 // TestEveryPointHasItsTests: none of them may go unnoticed.
