@@ -215,7 +215,7 @@ func (r *idleReport) print(w io.Writer) {
 		cells(slopes...)
 		cells(fixed...)
 	})
-	fmt.Fprintf(w, "\nthe platform's own per environment: %.1f KiB (agent, sandbox and server)\n", r.platform())
+	fmt.Fprintf(w, "\nthe platform's own per environment: %.1f KiB (agent and sandbox; the server's heap moves by more than they add to it)\n", r.platform())
 	table(w, fmt.Sprintf("CPU time of %d idle environments on %d instances over %.0f s, %% of a core", r.CPU.Environments, r.CPU.Instances, r.CPU.Seconds), func(cells func(...string)) {
 		for _, role := range slices.Sorted(maps.Keys(r.CPU.Percent)) {
 			cells(role, fmt.Sprintf("%.2f", r.CPU.Percent[role]))
@@ -223,7 +223,5 @@ func (r *idleReport) print(w io.Writer) {
 	})
 }
 
-// platform is KiB per environment of all that is Lamina's or the sandbox's.
-func (r *idleReport) platform() float64 {
-	return r.Slopes["server"] + r.Slopes[roleAgent] + r.Slopes[roleSandbox]
-}
+// platform is KiB per environment of the agent's and the sandbox's processes.
+func (r *idleReport) platform() float64 { return r.Slopes[roleAgent] + r.Slopes[roleSandbox] }
