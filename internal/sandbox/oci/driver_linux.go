@@ -101,7 +101,7 @@ func (d *Driver) check(spec *sandbox.Spec) error {
 		return err
 	}
 	if spec.Init {
-		spec.Env = []string{"GOMAXPROCS=1"}
+		spec.Env, spec.WorkDir = []string{"GOMAXPROCS=1"}, "/" // an image need not have the usual folder
 		return nil
 	}
 	return d.checkCommand(spec)

@@ -43,6 +43,7 @@ func become(o order, out *outcome) error {
 		if self, err = unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 			return fmt.Errorf("finding the environment's init: %w", err)
 		}
+		o.Spec.WorkDir = "/" // its commands have folders of their own; an image need not have the usual one
 	}
 	if o.Namespaces {
 		b := builder{root: o.Root, spec: o.Spec, noProc: o.NoProc}
