@@ -17,8 +17,6 @@ const (
 	densityWait = 50 * time.Millisecond
 	// densitySlots is a little more than the (50+5)/5 that keep the vCPU busy (chosen).
 	densitySlots = 32
-	// limitConnections keep the vCPU busy without any waiting.
-	limitConnections = 4
 )
 
 // densityFunction tells the function to work and wait as its event says.
@@ -37,6 +35,8 @@ type densityReport struct {
 	One    []round     `json:"oneAtATime"`
 	Share  load.Spread `json:"manyOverLimit"`
 	Factor load.Spread `json:"manyOverOne"`
+	// Whole is over what a core can do of such work when nothing else costs any: 200 a second.
+	Whole load.Spread `json:"manyOverWholeCore"`
 }
 
 // measureDensity is the density mode: one environment, whose one vCPU is one core
@@ -59,6 +59,7 @@ func (b *bench) measureDensity() (*densityReport, error) {
 	}
 	r := &densityReport{Date: time.Now().UTC().Truncate(time.Second), Machine: thisMachine(), Rounds: b.rounds, Seconds: b.length.Seconds()}
 	warm := max(b.length/10, leastWarm)
+	var whole []float64
 	for i := range b.rounds {
 		b.progress("density, round %d of %d", i+1, b.rounds)
 		for _, x := range []struct {
@@ -67,7 +68,7 @@ func (b *bench) measureDensity() (*densityReport, error) {
 			wait        time.Duration
 			connections int
 		}{
-			{&r.Limit, many, 0, limitConnections},
+			{&r.Limit, many, 0, densitySlots},
 			{&r.Many, many, densityWait, densitySlots},
 			{&r.One, one, densityWait, 1},
 		} {
@@ -78,6 +79,10 @@ func (b *bench) measureDensity() (*densityReport, error) {
 			*x.to = append(*x.to, roundOf(load.Closed(b.ctx, target, x.connections, warm, b.length)))
 		}
 	}
+	for _, x := range r.Many {
+		whole = append(whole, x.PerSecond*densityCPU.Seconds())
+	}
+	r.Whole = load.SpreadOf(whole)
 	r.Share, r.Factor = load.SpreadOf(quotients(r.Many, r.Limit)), load.SpreadOf(quotients(r.Many, r.One))
 	return r, nil
 }
@@ -124,7 +129,7 @@ func (r *densityReport) print(w io.Writer) {
 			name   string
 			rounds []round
 		}{
-			{fmt.Sprintf("CPU-bound limit (no waiting, %d connections)", limitConnections), r.Limit},
+			{"CPU-bound limit (the same without the waiting)", r.Limit},
 			{fmt.Sprintf("%d at once in one environment", densitySlots), r.Many},
 			{"one at a time", r.One},
 		} {
@@ -132,5 +137,6 @@ func (r *densityReport) print(w io.Writer) {
 			printFailed(os.Stderr, x.name, "density", x.rounds)
 		}
 	})
-	fmt.Fprintf(w, "\nmany at once ÷ CPU-bound limit: %s\nmany at once ÷ one at a time: %s\n", spread(r.Share, "%.2f"), spread(r.Factor, "%.1f"))
+	fmt.Fprintf(w, "\nmany at once ÷ CPU-bound limit: %s\nmany at once ÷ %.0f a second, a whole core's: %s\nmany at once ÷ one at a time: %s\n",
+		spread(r.Share, "%.2f"), 1/densityCPU.Seconds(), spread(r.Whole, "%.2f"), spread(r.Factor, "%.1f"))
 }
