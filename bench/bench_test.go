@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lamina-dev/lamina/bench/load"
 )
@@ -53,6 +55,39 @@ func TestEveryLineGetsANumber(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("\n%s", out.String())
+	}
+}
+
+// TestOtherModesGetNumbers runs them for a moment. It asserts no figure.
+func TestOtherModesGetNumbers(t *testing.T) {
+	for mode, more := range map[string][]string{"density": {"-rounds", "1", "-seconds", "0.3"}, "idle": {"-many", "50"}} {
+		t.Run(mode, func(t *testing.T) {
+			s, err := parse(append([]string{"-mode", mode}, more...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.rest, s.look = 100*time.Millisecond, 100*time.Millisecond
+			b, err := newBench(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(b.dir)
+			got, err := modes[mode](b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.print(t.Output())
+			switch r := got.(type) {
+			case *densityReport:
+				for name, rounds := range map[string][]round{"limit": r.Limit, "many": r.Many, "one": r.One} {
+					checkRounds(t, name, rounds)
+				}
+			case *idleReport:
+				if len(r.Steps) != 2 || r.Slopes[roleAgent] <= 0 && runtime.GOOS == "linux" || r.CPU.Environments != 50 || r.CPU.Instances != 1 {
+					t.Errorf("%+v", r)
+				}
+			}
+		})
 	}
 }
 

@@ -21,10 +21,6 @@ const (
 	largeRoom = 191
 	// fleetMax is MaxVCpuCount of the idle mode's provider: more than ever run.
 	fleetMax = 15000
-	// idleRest is how long nothing happens before a look, so that what starting took has gone (chosen).
-	idleRest = 5 * time.Second
-	// idleLook is how long idle CPU time is taken: some heartbeats long (chosen).
-	idleLook = 20 * time.Second
 )
 
 // idleReport says what environments cost that nobody calls.
@@ -77,7 +73,7 @@ func (b *bench) measureIdle() (*idleReport, error) {
 		if err := l.scaleTo(b.ctx, f.Name, n); err != nil {
 			return nil, err
 		}
-		if err := rest(b.ctx, idleRest); err != nil {
+		if err := rest(b.ctx, b.rest); err != nil {
 			return nil, err
 		}
 		r.Steps = append(r.Steps, idleStep{n, laminaMemory(l.process.pid())})
@@ -87,7 +83,7 @@ func (b *bench) measureIdle() (*idleReport, error) {
 	if err := l.scaleTo(b.ctx, f.Name, b.many); err != nil {
 		return nil, err
 	}
-	r.CPU, err = l.idleCPU(b.ctx, b.many)
+	r.CPU, err = l.idleCPU(b)
 	return r, err
 }
 
@@ -134,9 +130,9 @@ func laminaMemory(server int) map[string]float64 {
 	return m
 }
 
-// idleCPU looks at the CPU time of so many environments in peace.
-func (l *laminaServer) idleCPU(ctx context.Context, n int) (c idleCPU, err error) {
-	if err := rest(ctx, idleRest); err != nil {
+// idleCPU looks at the CPU time of the environments in peace.
+func (l *laminaServer) idleCPU(b *bench) (c idleCPU, err error) {
+	if err := rest(b.ctx, b.rest); err != nil {
 		return c, err
 	}
 	pid := l.process.pid()
@@ -146,13 +142,13 @@ func (l *laminaServer) idleCPU(ctx context.Context, n int) (c idleCPU, err error
 		}
 	}
 	began, before := time.Now(), laminaUsage(pid)
-	if err := rest(ctx, idleLook); err != nil {
+	if err := rest(b.ctx, b.look); err != nil {
 		return c, err
 	}
 	used := usage{}
 	used.add(before, laminaUsage(pid))
 	took := time.Since(began)
-	c.Environments, c.Seconds, c.Percent = n, took.Seconds(), map[string]float64{}
+	c.Environments, c.Seconds, c.Percent = b.many, took.Seconds(), map[string]float64{}
 	for role, t := range used {
 		c.Percent[role] = 100 * t.Seconds() / took.Seconds()
 	}

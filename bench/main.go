@@ -21,9 +21,12 @@ import (
 
 // settings are the command's flags.
 type settings struct {
-	mode         string
-	many         int      // environments of the idle mode's last look
-	up           []string // further flags of lamina up
+	mode string
+	many int      // environments of the idle mode's last look
+	up   []string // further flags of lamina up
+	// rest is how long nothing happens before the idle mode looks, so that what starting took has gone;
+	// look is how long it takes CPU time: some heartbeats long (both chosen).
+	rest, look   time.Duration
 	rounds       int
 	length       time.Duration
 	connections  []int
@@ -66,7 +69,7 @@ func parse(args []string) (s settings, err error) {
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
-	s.up = strings.Fields(*up)
+	s.up, s.rest, s.look = strings.Fields(*up), 5*time.Second, 20*time.Second
 	if modes[s.mode] == nil {
 		return s, fmt.Errorf("-mode: there is no %q", s.mode)
 	}
