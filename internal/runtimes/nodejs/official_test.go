@@ -30,7 +30,7 @@ export const handler = async (event, context) => {
 			Runtime: runtime, Slots: slots, Packages: packages, Instead: "official.mjs",
 			Files: map[string]string{"official.mjs": `
 process.argv[2] = process.env._HANDLER;
-await import("./node_modules/aws-lambda-ric/bin/index.mjs");
+await import("./node_modules/aws-lambda-ric/index.mjs");
 `},
 			// One worker thread for each slot, and as many of libuv's for their polls (runtime-api.md 0.8).
 			Env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": fmt.Sprint(slots), "UV_THREADPOOL_SIZE": fmt.Sprint(2 * slots)},
