@@ -29,7 +29,7 @@ func (a *agent) serveInvokes(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	for {
-		c, err := l.Accept()
+		c, err := wire.Accept(l)
 		if ctx.Err() != nil {
 			if err == nil {
 				c.Close()

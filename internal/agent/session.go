@@ -134,6 +134,9 @@ func (a *agent) join(conn *wire.Conn, addr string) error {
 		Token:      a.cfg.Token,
 		InvokeAddr: addr,
 	}
+	a.mu.Lock()
+	hello.Epoch = a.epoch
+	a.mu.Unlock()
 	for _, e := range a.environments() {
 		st := e.snapshot()
 		st.Spec = new(e.spec)

@@ -82,11 +82,11 @@ type Config struct {
 // Fleet is all instances of this server.
 type Fleet struct {
 	cfg   Config
-	epoch int64
 	nudge chan struct{}
 	known chan struct{} // closed when the recorded instances are members
 
 	mu      sync.Mutex
+	epoch   int64
 	members map[string]*member // by instance id; ended ones leave
 	homes   map[string]*member // by environment id: where it is assigned
 	records map[string]bool    // ids whose first record is being committed
@@ -183,41 +183,53 @@ func (f *Fleet) Run(ctx context.Context, l net.Listener) error {
 	f.mu.Unlock()
 	g.Go(func() error { return f.cfg.Driver.Run(ctx) })
 	g.Go(func() error { return f.followGone(ctx) })
-	g.Go(func() error { return f.serve(ctx, l) })
-	if err := f.adopt(ctx); err != nil && ctx.Err() == nil {
-		return errors.Join(err, g.Wait())
-	}
+	recorded := f.adopt()
+	g.Go(func() error { return f.serve(ctx, l) }) // not before: an agent that nobody knows is told to end itself
+	g.Go(func() error { return f.endUnrecorded(ctx, recorded) })
 	g.Go(func() error { return f.tend(ctx) })
 	g.Go(func() error { return f.listen(ctx) })
 	g.Go(func() error { return f.followNetworks(ctx) })
 	return g.Wait()
 }
 
-// adopt takes over what an earlier server left, and ends what has no record.
-func (f *Fleet) adopt(ctx context.Context) error {
-	known := map[string]bool{}
+// adopt takes over what an earlier server left, and gives its ids.
+func (f *Fleet) adopt() map[string]bool {
+	recorded := map[string]bool{}
 	for row := range f.cfg.Tables.Instances.All() {
 		if row.Value.Ended() {
 			continue
 		}
-		known[row.Value.ID] = true
+		recorded[row.Value.ID] = true
 		f.follow(newMember(row.Value, true))
 	}
 	close(f.known)
+	f.changed()
+	return recorded
+}
+
+// endUnrecorded ends what had no record at the start. What does not end now is
+// left to the next start: it uses nothing that this server counts.
+func (f *Fleet) endUnrecorded(ctx context.Context, recorded map[string]bool) error {
 	found, err := f.cfg.Driver.List(ctx)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("list the driver's instances: %w", err)
 	}
 	for _, one := range found {
-		if known[one.ID] {
+		if recorded[one.ID] || f.counts(one.ID) {
 			continue
 		}
-		if err := f.cfg.Driver.Terminate(ctx, one.ID, one.Handle); err != nil {
-			return fmt.Errorf("end unrecorded instance %s: %w", one.ID, err)
+		if err := f.terminate(ctx, one.ID, one.Handle); err != nil && ctx.Err() == nil {
+			f.cfg.Log.Warn("an instance without a record does not end", "instance", one.ID, "error", err)
 		}
 	}
-	f.changed()
 	return nil
+}
+
+// counts says whether an instance is a member, or about to become one.
+func (f *Fleet) counts(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.members[id] != nil || f.records[id]
 }
 
 // Launch records a new instance under the provider's cap and starts it. The

@@ -490,3 +490,47 @@ func (p *place) fetch(req wire.BlobRequest) (size int, refused string) {
 		size += len(chunk.Data)
 	}
 }
+
+// An agent that its server does not know ends itself with all it runs. The look
+// through the records takes a while, and agents dial as soon as there is a socket.
+func TestNoAgentIsHeardBeforeTheRecordsAreRead(t *testing.T) {
+	inBubble(t, drivermem.Config{}, func(p *place) {
+		p.running(1)
+		for batch := range 50 {
+			p.must(p.view.Update(p.Context(), func(tx *view.Tx) error {
+				for n := range 100 {
+					ended := lamina.Instance{Scope: scope, ID: fmt.Sprintf("i-0-%d-%d", batch, n), Provider: "p", State: lamina.InstanceTerminated, EndedAt: time.Now()}
+					if err := tx.Do(p.rows.Instances.Put(ended.Key(), ended)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		}
+		for range 10 {
+			p.stop()
+			p.start() // its listener looks
+			p.after(2 * time.Second)
+			if m := p.fleet.Members()["i-1"]; !m.Connected {
+				p.Fatalf("after a restart: %+v", m)
+			}
+		}
+	})
+}
+
+func TestAServerWhoseClockWasPutBackIsHeeded(t *testing.T) {
+	inBubble(t, drivermem.Config{}, func(p *place) {
+		id := p.running(1)
+		p.fleet.Assign(id, []wire.EnvironmentSpec{environment("a")})
+		p.after(time.Second)
+		p.stop()
+		p.paused = -time.Hour
+		p.start()
+		p.after(2 * time.Second)
+		p.fleet.Assign(id, []wire.EnvironmentSpec{environment("a"), environment("b")})
+		p.after(time.Second)
+		if m := p.fleet.Members()[id]; m.Environments["b"].State != wire.EnvironmentReady {
+			p.Errorf("after a restart with an earlier clock: %+v", m)
+		}
+	})
+}

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +40,7 @@ type place struct {
 	store   store.Store
 	network *drivermem.Network
 	world   *drivermem.World
+	paused  time.Duration // how far the clock is ahead of the timers: for so long the server did not run, or the clock was put back
 	*server
 }
 
@@ -125,14 +129,14 @@ func (p *place) start() {
 	}
 	s.fleet = fleet.New(fleet.Config{
 		View: v, Tables: s.rows, Providers: s.providers, Subnets: s.subnets, Groups: ec2.Groups, Interfaces: s.interfaces, NewInterface: newInterface,
-		Driver: p.world.Open(), ServerAddr: serverAddr, Packages: packages{}, Clock: time.Now,
+		Driver: p.world.Open(), ServerAddr: serverAddr, Packages: packages{}, Clock: p.now,
 		Logs: s.journal, MayLog: func(role string, _ lamina.Scope, _ string) bool { return role != "mute" },
 		Log: slog.New(slog.NewTextHandler(p.Output(), nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := s.fleet.Run(ctx, l); err != nil {
+		if err := s.fleet.Run(ctx, &entrance{Listener: l, T: p.T, known: s.fleet.Known()}); err != nil {
 			p.Errorf("fleet: %v", err)
 		}
 	})
@@ -151,6 +155,30 @@ func (p *place) start() {
 	p.server = s
 	<-s.fleet.Known()
 }
+
+// entrance is a listener that looks whether agents are let in too early, and
+// whose process has no free descriptor at first.
+type entrance struct {
+	net.Listener
+	*testing.T
+	known   <-chan struct{}
+	refused int
+}
+
+// Accept implements net.Listener.
+func (e *entrance) Accept() (net.Conn, error) {
+	select {
+	case <-e.known:
+	default:
+		e.Error("agents are let in before the recorded instances are known")
+	}
+	if e.refused++; e.refused <= 2 {
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return e.Listener.Accept()
+}
+
+func (p *place) now() time.Time { return time.Now().Add(p.paused) }
 
 func newInterface(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool) {
 	taken := map[netip.Addr]bool{}

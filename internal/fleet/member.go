@@ -222,7 +222,7 @@ func (f *Fleet) cleanUp(ctx context.Context, m *member) {
 	f.journal(m.inst, opTerminating, "Terminating %[1]s instance %[2]s in %[3]s")
 	f.askToEnd(m)
 	for {
-		err := f.terminate(ctx, m)
+		err := f.terminate(ctx, m.inst.ID, m.inst.Handle)
 		if err == nil {
 			err = f.release(ctx, m)
 		}
@@ -248,10 +248,10 @@ func (f *Fleet) cleanUp(ctx context.Context, m *member) {
 	f.changed()
 }
 
-func (f *Fleet) terminate(ctx context.Context, m *member) error {
+func (f *Fleet) terminate(ctx context.Context, id, handle string) error {
 	ctx, cancel := context.WithTimeout(ctx, terminateLimit)
 	defer cancel()
-	return f.cfg.Driver.Terminate(ctx, m.inst.ID, m.inst.Handle)
+	return f.cfg.Driver.Terminate(ctx, id, handle)
 }
 
 // askToEnd lets running invocations finish within the grace.

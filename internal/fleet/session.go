@@ -22,7 +22,7 @@ func (f *Fleet) serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	for {
-		c, err := l.Accept()
+		c, err := wire.Accept(l)
 		if ctx.Err() != nil {
 			if err == nil {
 				c.Close()
@@ -157,6 +157,9 @@ func (f *Fleet) admit(s *session, h wire.Hello) (*member, string) {
 	}
 	if m.session != nil {
 		m.session.conn.Close()
+	}
+	if h.Epoch > f.epoch {
+		f.epoch = h.Epoch + 1 // the clock was put back since an earlier server; the agent would ignore us
 	}
 	m.session, m.addr, m.reported, m.silent = s, h.InvokeAddr, f.cfg.Clock(), false
 	m.setEnvironments(h.Environments)

@@ -14,7 +14,6 @@ func (f *Fleet) tend(ctx context.Context) error {
 	tick := time.NewTicker(tendInterval)
 	defer tick.Stop()
 	for {
-		f.giveUpLost()
 		for row := range f.cfg.Tables.Instances.All() {
 			if row.Value.Ended() {
 				f.forget(ctx, row)
@@ -26,23 +25,6 @@ func (f *Fleet) tend(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		}
-	}
-}
-
-// giveUpLost ends instances whose agent has had no session, or has said nothing,
-// for too long. Only their driver's word that they are gone releases what they hold.
-func (f *Fleet) giveUpLost() {
-	now := f.cfg.Clock()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, m := range f.members {
-		switch {
-		case !m.everJoined:
-		case m.session == nil && now.Sub(m.leftAt) > lostLimit:
-			m.endLocked("its agent has had no session with the server for too long", 0)
-		case m.session != nil && now.Sub(m.reported) > lostLimit:
-			m.endLocked("its agent has said nothing for too long", 0)
 		}
 	}
 }
@@ -59,8 +41,9 @@ func (f *Fleet) hear(m *member) {
 	}
 }
 
-// listen finds the agents that say nothing, until ctx ends. After a pause of the
-// server itself nobody counts as silent: nobody was listened to.
+// listen finds the agents that say nothing and gives up those that are lost,
+// until ctx ends. After a pause of the server itself nobody counts as either:
+// nobody was listened to.
 func (f *Fleet) listen(ctx context.Context) error {
 	tick := time.NewTicker(wire.Heartbeat)
 	defer tick.Stop()
@@ -71,22 +54,49 @@ func (f *Fleet) listen(ctx context.Context) error {
 		case <-tick.C:
 		}
 		now := f.cfg.Clock()
-		f.findSilent(now, now.Sub(last) > 2*wire.Heartbeat)
+		if now.Sub(last) > 2*wire.Heartbeat {
+			f.forgive(now)
+		} else {
+			f.findSilent(now)
+			f.giveUpLost(now)
+		}
 		last = now
 	}
 }
 
-func (f *Fleet) findSilent(now time.Time, paused bool) {
+// forgive begins to count anew for everyone.
+func (f *Fleet) forgive(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.members {
+		m.reported, m.leftAt = now, now
+	}
+}
+
+func (f *Fleet) findSilent(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.members {
+		if m.session != nil && !m.silent && now.Sub(m.reported) > silentLimit {
+			m.silent = true
+			f.cfg.Log.Warn("an agent says nothing: it gets no invocations until it does", "instance", m.inst.ID)
+			f.changed()
+		}
+	}
+}
+
+// giveUpLost ends instances whose agent has had no session, or has said nothing,
+// for too long. Only their driver's word that they are gone releases what they hold.
+func (f *Fleet) giveUpLost(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.members {
 		switch {
-		case paused:
-			m.reported = now
-		case m.session != nil && !m.silent && now.Sub(m.reported) > silentLimit:
-			m.silent = true
-			f.cfg.Log.Warn("an agent says nothing: it gets no invocations until it does", "instance", m.inst.ID)
-			f.changed()
+		case !m.everJoined:
+		case m.session == nil && now.Sub(m.leftAt) > lostLimit:
+			m.endLocked("its agent has had no session with the server for too long", 0)
+		case m.session != nil && now.Sub(m.reported) > lostLimit:
+			m.endLocked("its agent has said nothing for too long", 0)
 		}
 	}
 }

@@ -66,6 +66,7 @@ type Hello struct {
 	InstanceID   string
 	Token        string // secret of the instance record
 	InvokeAddr   string // where the router reaches this agent: unix:///path or tcp://host:port
+	Epoch        int64  // of the newest Assignments applied; 0: none yet
 	Environments []EnvironmentStatus
 }
 

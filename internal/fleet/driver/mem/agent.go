@@ -131,6 +131,7 @@ func (a *agent) session() error {
 func (a *agent) join(conn *wire.Conn) error {
 	hello := wire.Hello{Protocol: wire.ProtocolVersion, InstanceID: a.id, Token: a.spec.Instance.Token, InvokeAddr: a.where}
 	a.mu.Lock()
+	hello.Epoch = a.epoch
 	for _, e := range a.envs {
 		s := e.status
 		s.Spec = new(e.spec)
