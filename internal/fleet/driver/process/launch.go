@@ -105,30 +105,35 @@ func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 	}
 }
 
-// fork starts the agent as isolated as this host permits, and remembers what it refused.
+// fork starts the agent as isolated as this host permits. What it refuses for
+// good is remembered once something less works: a limit that is reached at the
+// moment, or a binary that can't be run, says nothing of isolation.
 func (d *Driver) fork(id string, start *os.File) (*exec.Cmd, error) {
 	log, err := d.openLog(id)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	for {
-		d.mu.Lock()
-		level := d.isolate
-		d.mu.Unlock()
+	d.mu.Lock()
+	level := d.isolate
+	d.mu.Unlock()
+	for lasting := true; ; level++ {
 		cmd, err := d.command(id, start, log)
 		if err != nil {
 			return nil, err
 		}
 		cmd.SysProcAttr = isolations[level].attr()
 		err = cmd.Start()
+		if err == nil && lasting {
+			d.mu.Lock()
+			d.isolate = max(d.isolate, level)
+			d.mu.Unlock()
+		}
 		if err == nil || level == len(isolations)-1 || !refused(err) {
 			return cmd, err
 		}
-		d.log.Info("instances can't be isolated so far here", "refused", isolations[level].name, "err", err)
-		d.mu.Lock()
-		d.isolate = max(d.isolate, level+1)
-		d.mu.Unlock()
+		d.log.Info("an instance can't be isolated so far here", "refused", isolations[level].name, "err", err)
+		lasting = lasting && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EUSERS)
 	}
 }
 
@@ -146,19 +151,30 @@ func (d *Driver) command(id string, start, log *os.File) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// thisBinary prefers the real path, which gives the process its name; a binary
-// replaced since the start is still to be had through /proc.
+// running is this process's binary, whatever has become of its path (Linux).
+const running = "/proc/self/exe"
+
+// thisBinary prefers the real path, which gives the process its name. What has
+// been put in its place since the start is another version, whose agents this
+// server can't talk to.
 func thisBinary() (string, error) {
 	exe, err := os.Executable()
-	if err == nil {
-		if _, err = os.Stat(exe); err == nil {
-			return exe, nil
-		}
+	if err != nil {
+		return "", fmt.Errorf("find this binary: %w", err)
 	}
-	if _, err2 := os.Stat("/proc/self/exe"); err2 == nil {
-		return "/proc/self/exe", nil
+	return binaryAt(exe)
+}
+
+func binaryAt(path string) (string, error) {
+	there, err := os.Stat(path)
+	own, err2 := os.Stat(running)
+	switch {
+	case err2 == nil && (err != nil || !os.SameFile(there, own)):
+		return running, nil
+	case err != nil:
+		return "", fmt.Errorf("find this binary: %w", err)
 	}
-	return "", fmt.Errorf("find this binary: %w", err)
+	return path, nil
 }
 
 // agentEnvironment keeps the operator's cloud credentials from the agents.

@@ -63,9 +63,11 @@ func (h handle) kill() {
 
 // killSession ends what is left of a dead agent's process group.
 func (h handle) killSession() {
-	if h.pid != 0 && !h.alive() {
-		syscall.Kill(-h.pid, syscall.SIGKILL)
+	start, _, err := processStart(h.pid)
+	if h.pid == 0 || h.alive() || err == nil && start != h.start {
+		return // the number is another's by now
 	}
+	syscall.Kill(-h.pid, syscall.SIGKILL)
 }
 
 // hostMemory gives the memory in MiB; how much is free is not asked here.

@@ -88,7 +88,11 @@ func (h handle) wait(ctx context.Context) error {
 	if !h.alive() { // the id may have changed hands before the open
 		return ctx.Err()
 	}
-	return waitReadable(ctx, f)
+	err = waitReadable(ctx, f)
+	if err != nil && ctx.Err() == nil {
+		return h.poll(ctx) // no room in the kernel's poller, say
+	}
+	return err
 }
 
 // waitReadable parks in the runtime's poller: no thread is held.
@@ -140,9 +144,13 @@ func (h handle) kill() {
 }
 
 // killSession ends what a dead agent without a PID namespace left in its session.
-// A session keeps its number while it has members, so the number is safe to use.
+// A session keeps its number while it has members: where another process has the
+// number by now, nothing of ours was left, and what has it is not ours.
 func (h handle) killSession() {
 	if h.pid == 0 {
+		return
+	}
+	if start, _, err := processStart(h.pid); err == nil && start != h.start {
 		return
 	}
 	entries, err := os.ReadDir("/proc")
