@@ -116,15 +116,15 @@ func (f folder) listen(name string) (net.Listener, error) {
 func (f folder) secret() ([]byte, error) {
 	path := f.secretKey()
 	old, err := os.ReadFile(path)
-	if err == nil {
+	switch {
+	case err == nil && len(old) > 0: // an empty one is left of a start that was cut off
 		return hex.DecodeString(string(old))
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("read the server's secret: %w", err)
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails (crypto/rand)
-	if err := os.WriteFile(path, []byte(hex.EncodeToString(key)), 0o600); err != nil {
+	if err := put(path, []byte(hex.EncodeToString(key))); err != nil {
 		return nil, fmt.Errorf("keep the server's secret: %w", err)
 	}
 	return key, nil
@@ -142,10 +142,26 @@ func (f folder) write(r running) error {
 	if err != nil {
 		return fmt.Errorf("encode server.json: %w", err)
 	}
-	if err := os.WriteFile(f.running(), b, 0o600); err != nil {
+	if err := put(f.running(), b); err != nil {
 		return fmt.Errorf("say that the server runs: %w", err)
 	}
 	return nil
+}
+
+// put writes a file for its owner alone, whole or not at all.
+func put(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
 }
 
 // read gives the server of this data folder; ok is false when none was left there.

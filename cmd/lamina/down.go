@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/fleet/driver/process"
+	"github.com/lamina-dev/lamina/internal/store/sqlite"
 )
 
 // downLimit is longer than a server takes at most: stopGrace for invocations and
@@ -23,10 +25,11 @@ func (c downCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stopped, err := stop(ctx, f)
+	stopped, release, err := stop(ctx, f)
 	if err != nil {
 		return err
 	}
+	defer release()
 	if stopped {
 		fmt.Println("Lamina is stopped; nothing of it runs.")
 	} else {
@@ -35,37 +38,50 @@ func (c downCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-// stop ends the server, and the agents that a killed server has left.
-func stop(ctx context.Context, f folder) (bool, error) {
-	r, ok, err := f.read()
+// stop ends the server, and the agents that a killed server has left. What it
+// leaves is nobody's until release is called.
+func stop(ctx context.Context, f folder) (stopped bool, release func(), err error) {
+	free, stopped, err := own(ctx, f)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
-	stopped := false
-	if ok && alive(r.PID) {
-		if err := syscall.Kill(r.PID, syscall.SIGTERM); err != nil {
-			return false, fmt.Errorf("stop the server with process id %d: %w", r.PID, err)
-		}
-		if err := waitGone(ctx, r.PID); err != nil {
-			return false, err
-		}
-		stopped = true
-	}
+	release = func() { _ = free() } // the end of this process frees it too
 	left, err := endLeftovers(ctx, f)
-	return stopped || left, err
+	if err != nil {
+		release()
+		return false, nil, err
+	}
+	return stopped || left, release, nil
 }
 
-func waitGone(ctx context.Context, pid int) error {
+// own takes the store's lock, and ends who has it: a server that runs, starts or
+// stops. What server.json says may be long ago, and its process id another's.
+func own(ctx context.Context, f folder) (release func() error, stopped bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, downLimit)
 	defer cancel()
-	for alive(pid) {
+	told := 0
+	for {
+		release, err := sqlite.Lock(f.store())
+		if errors.Is(err, fs.ErrNotExist) {
+			return func() error { return nil }, stopped, nil // there never was a server
+		}
+		held, ok := errors.AsType[*sqlite.InUseError](err)
+		if !ok {
+			return release, stopped, err
+		}
+		if held.PID != 0 && held.PID != told {
+			if err := syscall.Kill(held.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return nil, false, fmt.Errorf("stop the server with process id %d: %w", held.PID, err)
+			}
+			told = held.PID
+		}
+		stopped = true
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the server with process id %d still runs after %v; end it with: kill -9 %d", pid, downLimit, pid)
+			return nil, false, fmt.Errorf("the server with process id %d still runs after %v; end it with: kill -9 %[1]d", told, downLimit)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return nil
 }
 
 func endLeftovers(ctx context.Context, f folder) (bool, error) {
@@ -87,11 +103,6 @@ func endLeftovers(ctx context.Context, f folder) (bool, error) {
 	return len(found) > 0, errors.Join(errs...)
 }
 
-func alive(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
-}
-
 type resetCmd struct{ dataFlags }
 
 // Run stops the server and removes what it kept; only files Lamina made are
@@ -105,9 +116,11 @@ func (c resetCmd) Run(ctx context.Context) error {
 		fmt.Println("No Lamina server has used", f, "as its data folder; nothing is removed")
 		return nil
 	}
-	if _, err := stop(ctx, f); err != nil {
+	_, release, err := stop(ctx, f)
+	if err != nil {
 		return err
 	}
+	defer release()
 	made := []string{f.store(), f.packages(), f.images(), f.telemetry(), f.metrics(), f.instances(), f.running(), f.secretKey()}
 	for _, name := range []string{controlSocket, consoleSocket, doorSocket} {
 		path, err := f.socket(name)

@@ -27,6 +27,16 @@ func (e *InUseError) Error() string {
 // process ends, however it ends; Go opens files so that children do not inherit it.
 type folderLock struct{ file *os.File }
 
+// Lock owns the store's folder, as Open does, without opening the store: for
+// whoever removes it. It is nobody's once the process ends or release is called.
+func Lock(folder string) (release func() error, err error) {
+	l, err := lockFolder(folder)
+	if err != nil {
+		return nil, err
+	}
+	return l.release, nil
+}
+
 func lockFolder(folder string) (*folderLock, error) {
 	path := filepath.Join(folder, lockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
