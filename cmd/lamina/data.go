@@ -142,8 +142,9 @@ func (f folder) write(r running) error {
 	if err != nil {
 		return fmt.Errorf("encode server.json: %w", err)
 	}
+	_ = os.Remove(f.running()) // of a killed server; on a full disk its place is needed
 	if err := put(f.running(), b); err != nil {
-		return fmt.Errorf("say that the server runs: %w", err)
+		return fmt.Errorf("say that the server runs: %w; make room in the data folder", err)
 	}
 	return nil
 }

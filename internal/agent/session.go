@@ -75,14 +75,17 @@ func (s *session) lonely() (alone bool, left time.Duration) {
 func (a *agent) follow(ctx context.Context, addr string) error {
 	pause := firstPause
 	for ctx.Err() == nil {
+		began := time.Now()
 		joined, err := a.attendServer(ctx, addr)
 		if errors.Is(err, errRefused) {
 			a.end(err, 0)
 			<-ctx.Done()
 			return nil
 		}
+		if joined && time.Since(began) > lastPause {
+			pause = firstPause // else there is something that goes wrong each time
+		}
 		if joined {
-			pause = firstPause
 			a.log.Info("session ended", "err", err)
 		} else {
 			a.log.Debug("no session", "err", err)
