@@ -189,7 +189,9 @@ func (e *environment) launch(ctx context.Context, dir string, c content, in runt
 	}
 	var proc sandbox.Process
 	if err == nil {
-		proc, err = e.a.cfg.Sandbox.Start(ctx, spec)
+		starting, cancel := context.WithTimeout(ctx, startLimit)
+		proc, err = e.a.cfg.Sandbox.Start(starting, spec)
+		cancel()
 	}
 	if err != nil {
 		e.api().Close()
@@ -207,6 +209,10 @@ func (e *environment) launch(ctx context.Context, dir string, c content, in runt
 	e.mu.Unlock()
 	return ended, nil
 }
+
+// startLimit bounds what the sandbox does before the function's init begins: a
+// container runtime that hangs must not leave a version Pending for ever (chosen).
+const startLimit = time.Minute
 
 // interpreter finds what runs the function, and keeps it there until release is called.
 func (e *environment) interpreter(ctx context.Context, c content) (in runtimes.Interpreter, release func(), err error) {

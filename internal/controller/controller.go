@@ -91,7 +91,7 @@ type Controller struct {
 	routed    map[string]string         // version key → what was installed
 	scaling   map[string]*scaling       // by version key
 	wake      time.Time                 // the next round is due then at the latest
-	rounds    chan struct{}             // receives after each round, when somebody listens
+	rounds    chan struct{}             // has one after a round that Settled has not looked at
 
 	drawn    map[string]Picture                 // of this round, by version key
 	pictures atomic.Pointer[map[string]Picture] // of the last round, for others
@@ -101,7 +101,7 @@ type Controller struct {
 func New(cfg Config) *Controller {
 	c := &Controller{
 		cfg: cfg, failures: map[string]*failure{}, launches: map[string][]failedLaunch{}, draining: map[string]time.Time{}, emptyFrom: map[string]time.Time{},
-		routed: map[string]string{}, scaling: map[string]*scaling{}, rounds: make(chan struct{}),
+		routed: map[string]string{}, scaling: map[string]*scaling{}, rounds: make(chan struct{}, 1),
 	}
 	c.pictures.Store(&map[string]Picture{})
 	return c

@@ -1,8 +1,15 @@
 package oci
 
 import (
+	"context"
+	"fmt"
 	"os/exec"
+	"time"
 )
+
+// shortLimit bounds the runtime's short commands: an environment whose runtime
+// does not answer must still come to its end (chosen; they take milliseconds).
+const shortLimit = 30 * time.Second
 
 // command builds the runtime's command lines.
 type command struct {
@@ -13,7 +20,26 @@ type command struct {
 	unprivileged bool // not root on the host
 }
 
-func (c command) exec(args ...string) *exec.Cmd {
+func (c command) exec(args ...string) *exec.Cmd { return exec.Command(c.path, c.args(args)...) }
+
+// short runs a command that nobody waits long for.
+func (c command) short(limit time.Duration, args ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.path, c.args(args)...)
+	cmd.WaitDelay = time.Second // for what it may have left with its output
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("%s %s does not end within %v", c.kind, args[0], limit)
+	default:
+		return fmt.Errorf("%s %s: %w: %s", c.kind, args[0], err, out)
+	}
+}
+
+func (c command) args(args []string) []string {
 	flags := []string{"--root", c.state}
 	if c.kind == Runsc {
 		flags = append(flags, "--platform=systrap", "--network=host", "--overlay2=none", "--host-uds=open")
@@ -21,7 +47,7 @@ func (c command) exec(args ...string) *exec.Cmd {
 			flags = append(flags, "--rootless", "--ignore-cgroups")
 		}
 	}
-	return exec.Command(c.path, append(flags, args...)...)
+	return append(flags, args...)
 }
 
 func (c command) run(id, bundle, pidFile string) *exec.Cmd {
@@ -39,10 +65,10 @@ func (c command) more(id, process, pidFile, innerPid string) *exec.Cmd {
 }
 
 // killOne signals one process of a gVisor container.
-func (c command) killOne(id, pid, signal string) *exec.Cmd {
-	return c.exec("kill", "--pid", pid, id, signal)
+func (c command) killOne(id, pid, signal string) error {
+	return c.short(shortLimit, "kill", "--pid", pid, id, signal)
 }
 
-func (c command) delete(id string) *exec.Cmd { return c.exec("delete", "--force", id) }
+func (c command) delete(id string) error { return c.short(shortLimit, "delete", "--force", id) }
 
-func (c command) kill(id, signal string) *exec.Cmd { return c.exec("kill", id, signal) }
+func (c command) kill(id, signal string) error { return c.short(shortLimit, "kill", id, signal) }

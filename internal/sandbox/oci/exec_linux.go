@@ -188,10 +188,7 @@ func (e *execed) signal(n syscall.Signal, group bool) error {
 		e.killed = n
 		switch {
 		case e.inner != "":
-			if out, err := e.p.d.command.killOne(e.p.id, e.inner, strconv.Itoa(int(n))).CombinedOutput(); err != nil {
-				return fmt.Errorf("%w: %s", err, out)
-			}
-			return nil
+			return e.p.d.command.killOne(e.p.id, e.inner, strconv.Itoa(int(n)))
 		case group:
 			return syscall.Kill(-e.first.Pid, n)
 		default:

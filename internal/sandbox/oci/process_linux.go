@@ -122,7 +122,7 @@ func (g *gate) fault(kind Kind, err error) error {
 func (d *Driver) clear(id string, group *cgroup.Group) {
 	d.reapGofer(id)
 	group.Kill()
-	_ = d.command.delete(id).Run() // there may be nothing; what stays is below Dir and goes with it
+	_ = d.command.delete(id) // there may be nothing; what stays is below Dir and goes with it
 	group.Remove()
 }
 
@@ -168,7 +168,7 @@ func (p *process) PID() int { return p.first.Pid }
 func (p *process) Signal(sig os.Signal) error {
 	err := p.Unreaped(func() error {
 		if n, ok := sig.(syscall.Signal); ok && p.d.cfg.Kind == Runsc {
-			return p.d.command.kill(p.id, strconv.Itoa(int(n))).Run()
+			return p.d.command.kill(p.id, strconv.Itoa(int(n)))
 		}
 		return p.first.Signal(sig)
 	})
