@@ -1,9 +1,12 @@
 package process
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // handle names a process for ever: its id, and its start time since ids are
@@ -33,11 +36,25 @@ func parseHandle(text string) (handle, error) {
 	return handle{pid: pid, start: start}, nil
 }
 
-// alive says whether the process runs; one that only waits to be reaped does not.
-func (h handle) alive() bool {
+// runs says whether the process runs; one that only waits to be reaped does not.
+// The error is that nobody could tell: this process has no free descriptor, say.
+func (h handle) runs() (bool, error) {
 	if h.pid == 0 {
-		return false
+		return false, nil
 	}
 	start, zombie, err := processStart(h.pid)
-	return err == nil && !zombie && start == h.start
+	switch {
+	case err == nil:
+		return !zombie && start == h.start, nil
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ESRCH):
+		return false, nil
+	default:
+		return false, fmt.Errorf("ask for process %d: %w", h.pid, err)
+	}
+}
+
+// alive is false when the process is known to be dead: what it leaves is removed then.
+func (h handle) alive() bool {
+	runs, err := h.runs()
+	return runs || err != nil
 }

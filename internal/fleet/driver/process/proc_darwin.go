@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"syscall"
 	"time"
 
@@ -20,6 +21,9 @@ const zombie = 5 // SZOMB
 // processStart gives when a process started, in microseconds since 1970.
 func processStart(pid int) (start uint64, dead bool, err error) {
 	k, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
+	if errors.Is(err, syscall.EIO) {
+		return 0, false, syscall.ESRCH // an answer of no length: there is none
+	}
 	if err != nil {
 		return 0, false, err
 	}
@@ -50,7 +54,7 @@ func (h handle) wait(ctx context.Context) error {
 const grace = time.Second
 
 func (h handle) kill() {
-	if !h.alive() {
+	if runs, _ := h.runs(); !runs {
 		return
 	}
 	syscall.Kill(h.pid, syscall.SIGTERM)

@@ -129,8 +129,8 @@ func (h handle) poll(ctx context.Context) error {
 
 // kill ends the agent, and with it its PID namespace where it has one.
 func (h handle) kill() {
-	if !h.alive() {
-		return
+	if runs, _ := h.runs(); !runs {
+		return // or nobody can tell whose number it is now: whoever waits for the end asks again
 	}
 	fd, err := unix.PidfdOpen(h.pid, 0)
 	if err != nil {
@@ -138,7 +138,7 @@ func (h handle) kill() {
 		return
 	}
 	defer unix.Close(fd)
-	if h.alive() {
+	if runs, _ := h.runs(); runs {
 		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}
 }

@@ -134,3 +134,43 @@ func TestOneFailureDoesNotEndIsolation(t *testing.T) {
 		t.Errorf("after a failed launch instances have their own PID namespace: %v; before: %v", got, want)
 	}
 }
+
+// Without a free descriptor nobody can look at a process. It lives all the same,
+// and what it has must stay.
+func TestWithoutDescriptorsNobodyIsTakenForDead(t *testing.T) {
+	exe := filepath.Join(t.TempDir(), "agent")
+	if err := os.WriteFile(exe, []byte("#!/bin/sh\nexec sleep 60\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	d, err := New(Config{Dir: dir, Exe: exe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := d.Launch(t.Context(), driver.Spec{Instance: lamina.Instance{ID: "i-1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Terminate(context.Background(), "i-1", text)
+	h, err := parseHandle(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	alive, err := d.Alive(t.Context(), "i-1", text)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	ended := h.wait(ctx)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil || !alive || ended == nil {
+		t.Errorf("an agent that lives: alive %v, %v; its end was awaited with %v", alive, err, ended)
+	}
+}
