@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -228,14 +229,18 @@ func TestPython(t *testing.T) {
 	}
 	begin := time.Now()
 	overlap(t, s, e.ID, 16, func(token string) string { return `{"token": "` + token + `", "sleep": 0.4}` })
-	if d := time.Since(begin); d > 4*time.Second {
-		t.Errorf("16 calls of 400 ms took %v", d)
+	if d := time.Since(begin); d >= 16*400*time.Millisecond {
+		t.Errorf("16 calls of 400 ms took %v, as if in turn", d)
 	}
 	s.waitLine(e.ID, "said token-15")
 	s.waitLine(e.ID, `"platform.initStart"`, `"lambda-managed-instances"`)
 	s.waitLine(e.ID, `"platform.initReport"`, `"success"`)
 	s.waitLine(e.ID, `"platform.start"`, "req-token-3")
-	s.waitLine(e.ID, `"platform.report"`, "req-token-3", `"durationMs":4`)
+	report := s.waitLine(e.ID, `"platform.report"`, "req-token-3", `"durationMs":`)
+	_, rest, _ := strings.Cut(report, `"durationMs":`)
+	if ms, err := strconv.ParseFloat(rest[:max(0, strings.IndexAny(rest, ",}"))], 64); err != nil || ms < 400 || ms > 60_000 {
+		t.Errorf("a call of 400 ms is reported as %v", report)
+	}
 }
 
 func TestGo(t *testing.T) {
@@ -320,10 +325,9 @@ func TestBusyAndTimeout(t *testing.T) {
 	}
 	s.wait("two in flight", func() bool { return s.status(e.ID).InFlight == 2 })
 	gone.conn.Close() // its slot stays taken
-	begin := time.Now()
 	out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "third"})
-	if err != nil || out.Outcome != wire.OutcomeBusy || time.Since(begin) > 200*time.Millisecond {
-		t.Errorf("after %v: %v %+v", time.Since(begin), err, out)
+	if err != nil || out.Outcome != wire.OutcomeBusy {
+		t.Errorf("%v %+v", err, out)
 	}
 	late, err := slow.receive()
 	if err != nil || late.Outcome != wire.OutcomeFunctionError || late.ErrorType != "Sandbox.Timedout" || !strings.Contains(late.body, "Task timed out after 0.50 seconds") {

@@ -65,7 +65,7 @@ func TestKill(t *testing.T) {
 	}
 	select {
 	case <-d.Gone():
-	case <-time.After(time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("its end was not noticed")
 	}
 	for _, p := range tree {

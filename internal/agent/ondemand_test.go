@@ -126,7 +126,7 @@ func TestTimeoutEndsAnOrdinaryEnvironment(t *testing.T) {
 	}
 	lines := strings.Split(out.LogTail, "\n")
 	if len(lines) != 6 || lines[0] != "START RequestId: r1 Version: 1" || lines[1] != "handled" || !strings.HasSuffix(lines[2], "Z r1 Task timed out after 1.00 seconds") ||
-		lines[3] != "END RequestId: r1" || !strings.HasPrefix(lines[4], "REPORT RequestId: r1\tDuration: 10") || !strings.HasSuffix(lines[4], "\tStatus: timeout\t") {
+		lines[3] != "END RequestId: r1" || !strings.HasPrefix(lines[4], "REPORT RequestId: r1\tDuration: 1") || !strings.HasSuffix(lines[4], "\tStatus: timeout\t") {
 		t.Errorf("%q", out.LogTail)
 	}
 	if st := s.waitState(e.ID, wire.EnvironmentEnded); st.ReasonCode != "" {
