@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
@@ -131,7 +133,7 @@ func TestNobodyMissesWhatWasAcknowledged(t *testing.T) {
 			_, err := p.Lambda.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
 				FunctionName: &name, Role: &p.execution, Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"),
 				Code: &types.FunctionCode{ZipFile: code},
-			})
+			}, patient) // so many uploads may be more than the server takes in at once
 			if err != nil {
 				t.Errorf("create %s: %v", name, err)
 				return
@@ -155,6 +157,11 @@ func TestNobodyMissesWhatWasAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// patient tries again what the server refuses for now, as all of AWS's clients do.
+func patient(o *lambda.Options) {
+	o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) { s.MaxAttempts, s.RateLimiter = 20, ratelimit.None })
 }
 
 // invokeWhenActive invokes in the moment in which the version is said to be active.
