@@ -524,7 +524,7 @@ func TestAServerWhoseClockWasPutBackIsHeeded(t *testing.T) {
 		p.fleet.Assign(id, []wire.EnvironmentSpec{environment("a")})
 		p.after(time.Second)
 		p.stop()
-		p.paused = -time.Hour
+		p.paused.Store(-int64(time.Hour))
 		p.start()
 		p.after(2 * time.Second)
 		p.fleet.Assign(id, []wire.EnvironmentSpec{environment("a"), environment("b")})

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -40,7 +41,7 @@ type place struct {
 	store   store.Store
 	network *drivermem.Network
 	world   *drivermem.World
-	paused  time.Duration // how far the clock is ahead of the timers: for so long the server did not run, or the clock was put back
+	paused  atomic.Int64 // nanoseconds: how far the clock is ahead of the timers: for so long the server did not run, or the clock was put back
 	*server
 }
 
@@ -178,7 +179,7 @@ func (e *entrance) Accept() (net.Conn, error) {
 	return e.Listener.Accept()
 }
 
-func (p *place) now() time.Time { return time.Now().Add(p.paused) }
+func (p *place) now() time.Time { return time.Now().Add(time.Duration(p.paused.Load())) }
 
 func newInterface(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool) {
 	taken := map[netip.Addr]bool{}

@@ -37,7 +37,7 @@ func TestAfterAPauseOfTheServerNobodyIsLost(t *testing.T) {
 		since := time.Now()
 		for offset := range 20 { // in every phase of the loops
 			p.after(time.Minute + time.Duration(offset)*250*time.Millisecond)
-			p.paused += time.Minute
+			p.paused.Add(int64(time.Minute))
 			p.after(10 * time.Second)
 			if m := p.fleet.Members()[id]; m.Ending || m.Silent || !m.Connected {
 				p.Fatalf("%v after the start, after a pause of a minute: ending %v, silent %v, connected %v", time.Since(since), m.Ending, m.Silent, m.Connected)
