@@ -227,7 +227,7 @@ func (e *expression) function(name string) (amount, error) {
 	}
 	known := single[name] != nil || folds[name] != nil || name == "FILL" || name == "PERIOD" || name == "METRIC_COUNT"
 	if !known {
-		return amount{}, fmt.Errorf("Lamina does not know the function %s. Ask for the metrics themselves and calculate from these", name)
+		return amount{}, fmt.Errorf("%s is no function that Lamina knows. Ask for the metrics themselves and calculate from these", name)
 	}
 	a, err := e.sum()
 	switch {
