@@ -138,7 +138,7 @@ func (d *Driver) fork(id string, start *os.File) (*exec.Cmd, error) {
 }
 
 func (d *Driver) command(id string, start, log *os.File) (*exec.Cmd, error) {
-	exe, err := thisBinary()
+	exe, err := d.binary()
 	if err != nil {
 		return nil, err
 	}

@@ -116,10 +116,11 @@ func TestOneFailureDoesNotEndIsolation(t *testing.T) {
 	}
 	fresh := func() *Driver {
 		t.Helper()
-		d, err := New(Config{Dir: t.TempDir(), Exe: exe})
+		d, err := New(Config{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
+		d.binary = func() (string, error) { return exe, nil }
 		return d
 	}
 	put(0o755)
@@ -143,10 +144,11 @@ func TestWithoutDescriptorsNobodyIsTakenForDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	d, err := New(Config{Dir: dir, Exe: exe})
+	d, err := New(Config{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.binary = func() (string, error) { return exe, nil }
 	text, err := d.Launch(t.Context(), driver.Spec{Instance: lamina.Instance{ID: "i-1"}})
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,8 @@ type Driver struct {
 	gone chan string
 	wake chan struct{} // tells Run of new entries in starting
 
+	binary func() (string, error) // with the agent subcommand
+
 	mu       sync.Mutex
 	isolate  int // index into isolations: the strongest that this host has not refused
 	watched  map[string]*instance
@@ -78,6 +80,7 @@ func New(cfg Config) (*Driver, error) {
 		log:     cfg.Log.With("driver", "process"),
 		gone:    make(chan string),
 		wake:    make(chan struct{}, 1),
+		binary:  thisBinary,
 		watched: make(map[string]*instance),
 	}, nil
 }
