@@ -18,6 +18,7 @@ type Instance struct {
 	VPCID        string        `json:"vpcId,omitempty"`
 	InterfaceID  string        `json:"interfaceId,omitempty"`
 	PrivateIP    string        `json:"privateIp,omitempty"`
+	IPv6         string        `json:"ipv6,omitempty"` // "" where its subnet assigns none
 	State        InstanceState `json:"state"`
 	Reason       string        `json:"reason,omitempty"` // why it is shutting down or gone
 	LaunchedAt   time.Time     `json:"launchedAt"`

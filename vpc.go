@@ -90,6 +90,7 @@ type NetworkInterface struct {
 	Operator      string   `json:"operator,omitempty"` // managing service, e.g. scaler.lambda.amazonaws.com
 	Requester     string   `json:"requester,omitempty"`
 	PublicIP      string   `json:"publicIp,omitempty"`
+	IPv6          string   `json:"ipv6,omitempty"`
 	NoSourceCheck bool     `json:"noSourceCheck,omitempty"`
 	Tags          Tags     `json:"tags,omitempty"`
 }

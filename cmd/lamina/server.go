@@ -313,7 +313,7 @@ func newInterface(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.
 	}
 	return lamina.NetworkInterface{
 		Scope: subnet.Scope, ID: id, PublicIP: public, SubnetID: subnet.ID, VPCID: subnet.VPCID, Zone: subnet.Zone,
-		PrivateIP: addr.String(), MAC: network.MAC(id), InterfaceType: "interface", AttachmentID: network.NewID("eni-attach"),
+		PrivateIP: addr.String(), IPv6: network.AssignedIPv6(subnet, id), MAC: network.MAC(id), InterfaceType: "interface", AttachmentID: network.NewID("eni-attach"),
 	}, true
 }
 

@@ -175,7 +175,7 @@ func spec(sha, lang string, slots int) wire.EnvironmentSpec {
 	}
 }
 
-func goSpec(t *testing.T, s *server, slots int) wire.EnvironmentSpec {
+func goSpec(t testing.TB, s *server, slots int) wire.EnvironmentSpec {
 	t.Helper()
 	pkg, err := goPackage()
 	if err != nil {

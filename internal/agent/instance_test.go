@@ -84,7 +84,7 @@ func TestKill(t *testing.T) {
 }
 
 // tempDir has a path short enough for sockets, and every user may pass through it.
-func tempDir(t *testing.T) string {
+func tempDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ag")
 	if err != nil {

@@ -30,7 +30,8 @@ func newNetworks(start wire.Start, log *slog.Logger) (*sandbox.Networks, *gatewa
 		return nil, nil, nil
 	}
 	address, _ := netip.ParseAddr(start.Address) // none in the hidden fleet
-	cfg := gateway.Config{Address: address, Front: start.Front, Log: log}
+	six, _ := netip.ParseAddr(start.IPv6)
+	cfg := gateway.Config{Address: address, IPv6: six, Front: start.Front, Log: log}
 	if start.Door != "" {
 		cfg.Door = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) { return door(ctx, start, to) }
 	}

@@ -21,7 +21,7 @@ import (
 
 // server is a control plane that does nothing by itself.
 type server struct {
-	t     *testing.T
+	t     testing.TB
 	path  string
 	conns sync.WaitGroup
 
@@ -43,7 +43,7 @@ type server struct {
 	changed  chan struct{} // closed and replaced on each change
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "srv")
 	if err != nil {
@@ -302,7 +302,7 @@ func (s *server) invokeAddr() string {
 
 // router is one invoke connection.
 type router struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 	w    *bufio.Writer

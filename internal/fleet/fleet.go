@@ -330,6 +330,7 @@ func (f *Fleet) address(tx *view.Tx, p lamina.CapacityProvider, inst *lamina.Ins
 		eni.Tags = maps.Clone(lamina.Tags(p.PropagateTags.Explicit))
 	}
 	inst.VPCID, inst.InterfaceID, inst.PrivateIP = subnet.Value.VPCID, eni.ID, eni.PrivateIP
+	inst.IPv6 = eni.IPv6
 	tx.Guard(f.cfg.Interfaces.PrefixUnchanged(prefix, tx.Revision()))
 	return tx.Do(f.cfg.Interfaces.Put(eni.Key(), eni))
 }

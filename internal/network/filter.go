@@ -8,12 +8,13 @@ import (
 	"github.com/lamina-dev/lamina"
 )
 
-// Filter says which IPv4 packets of a host's environments get out: the routes
-// judge every packet, the rules each new connection, as groups are stateful.
+// Filter says which packets of a host's environments get out: the routes judge
+// every packet, the rules each new connection, as groups are stateful. What has
+// no connection, coming from outside, never gets in.
 type Filter struct {
-	Resolver bool         // the VPC's name server answers
-	Routes   []FilterWay  // the first that covers the destination counts; without one it is dropped
-	Rules    []FilterRule // any lets a connection out
+	Resolvers []netip.Addr // where the VPC's name server answers
+	Routes    []FilterWay  // the first that covers the destination counts; without one it is dropped
+	Rules     []FilterRule // any lets a connection out
 }
 
 // FilterWay is what becomes of packets to some addresses.
@@ -35,12 +36,15 @@ type FilterRule struct {
 
 var allPorts = PortRange{0, 65535}
 
-var anywhere = netip.MustParsePrefix("0.0.0.0/0")
+var (
+	anywhere     = netip.MustParsePrefix("0.0.0.0/0")
+	anywhereIPv6 = netip.MustParsePrefix("::/0")
+)
 
 // OpenFilter is for hosts without a VPC: out to the internet, as ordinary
-// functions go.
+// functions go. They have no IPv6 address.
 func OpenFilter() Filter {
-	f := Filter{Resolver: true, Rules: []FilterRule{{anywhere, "tcp", allPorts}, {anywhere, "udp", allPorts}}}
+	f := Filter{Resolvers: []netip.Addr{Resolver}, Rules: []FilterRule{{anywhere, "tcp", allPorts}, {anywhere, "udp", allPorts}}}
 	for _, p := range slices.Concat(nowhere, privateRanges) {
 		if p.Addr().Is4() {
 			f.Routes = append(f.Routes, FilterWay{To: p})
@@ -50,16 +54,29 @@ func OpenFilter() Filter {
 	return f
 }
 
-// Filter is what Address says, for all IPv4 addresses at once.
+// Filter is what Address says, for all addresses at once.
 func (t *Topology) Filter(h Host) Filter {
-	return Filter{Resolver: t.VPC.DNSSupport, Routes: t.filterWays(h), Rules: t.filterRules(h)}
+	return Filter{Resolvers: t.resolvers(), Routes: t.filterWays(h), Rules: t.filterRules(h)}
+}
+
+// resolvers are the addresses of the VPC's name server: AWS's own and the third
+// one of the VPC's range. Routes and groups do not concern them.
+func (t *Topology) resolvers() []netip.Addr {
+	if !t.VPC.DNSSupport {
+		return nil
+	}
+	out := []netip.Addr{Resolver}
+	if p, ok := ParseIPv4(t.VPC.CIDR); ok {
+		out = append(out, p.Addr().Next().Next())
+	}
+	return out
 }
 
 // filterWays cuts the addresses along all prefixes that anything of the VPC
 // speaks of. Those with the same longest prefix share their fate, so that one of
 // them stands for all.
 func (t *Topology) filterWays(h Host) []FilterWay {
-	cuts := t.cuts()
+	cuts := t.cuts(h.IPv6)
 	var ways []FilterWay
 	for i, p := range cuts {
 		if addr, ok := sample(p, cuts[:i]); ok {
@@ -111,12 +128,13 @@ func tcpPorts(r lamina.SecurityRule) (ports PortRange, ok bool) {
 	return portsOf(r), r.Protocol == "tcp" && validPorts(r)
 }
 
-// cuts are all prefixes that decide, the longest first.
-func (t *Topology) cuts() []netip.Prefix {
-	all := slices.Concat(nowhere, privateRanges, ranges(t.VPC.CIDR), []netip.Prefix{anywhere})
+// cuts are all prefixes that decide, the longest first; those of IPv6 for hosts
+// that have an address of it.
+func (t *Topology) cuts(six bool) []netip.Prefix {
+	all := slices.Concat(nowhere, privateRanges, ranges(t.VPC.CIDR, t.VPC.IPv6CIDR), []netip.Prefix{anywhere, anywhereIPv6})
 	for _, table := range t.Tables {
 		for _, r := range table.Routes {
-			all = append(all, ranges(r.CIDR)...)
+			all = append(all, ranges(r.CIDR, r.IPv6CIDR)...)
 		}
 	}
 	for _, s := range GatewayServices {
@@ -127,7 +145,7 @@ func (t *Topology) cuts() []netip.Prefix {
 			all = append(all, netip.PrefixFrom(a, a.BitLen()))
 		}
 	}
-	all = slices.DeleteFunc(all, func(p netip.Prefix) bool { return !p.Addr().Is4() })
+	all = slices.DeleteFunc(all, func(p netip.Prefix) bool { return p.Addr().Is6() && !six })
 	for i, p := range all {
 		all[i] = p.Masked()
 	}
@@ -156,9 +174,14 @@ func sample(p netip.Prefix, longer []netip.Prefix) (addr netip.Addr, ok bool) {
 	return netip.Addr{}, false
 }
 
-// last is the highest address of an IPv4 prefix.
+// last is the highest address of a prefix.
 func last(p netip.Prefix) netip.Addr {
-	return fromUint(toUint(p.Addr()) + 1<<(32-p.Bits()) - 1)
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < 8*len(b); i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	a, _ := netip.AddrFromSlice(b) // of the length it had
+	return a
 }
 
 // filterRules are the egress rules of a host's groups. Those that name a group
@@ -171,15 +194,15 @@ func (t *Topology) filterRules(h Host) []FilterRule {
 		}
 		for _, r := range g.Rules {
 			if r.Egress {
-				out = append(out, t.filterRule(r)...)
+				out = append(out, t.filterRule(r, h.IPv6)...)
 			}
 		}
 	}
 	return out
 }
 
-func (t *Topology) filterRule(r lamina.SecurityRule) []FilterRule {
-	peers := slices.Concat(ranges(r.CIDR), prefixList(t.VPC.Region, r.PrefixList))
+func (t *Topology) filterRule(r lamina.SecurityRule, six bool) []FilterRule {
+	peers := slices.Concat(ranges(r.CIDR, r.IPv6CIDR), prefixList(t.VPC.Region, r.PrefixList))
 	for _, n := range t.Interfaces {
 		a, err := netip.ParseAddr(n.PrivateIP)
 		if err == nil && r.GroupID != "" && slices.Contains(n.GroupIDs, r.GroupID) {
@@ -189,7 +212,7 @@ func (t *Topology) filterRule(r lamina.SecurityRule) []FilterRule {
 	var out []FilterRule
 	for _, to := range peers {
 		switch {
-		case !to.Addr().Is4():
+		case to.Addr().Is6() && !six:
 		case r.Protocol == "-1":
 			out = append(out, FilterRule{to.Masked(), "tcp", allPorts}, FilterRule{to.Masked(), "udp", allPorts})
 		case (r.Protocol == "tcp" || r.Protocol == "udp") && validPorts(r):

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -49,17 +50,23 @@ func FuzzFilterAgrees(f *testing.F) {
 }
 
 func randomAddress(r *rand.Rand, t *Topology) netip.Addr {
-	near := []netip.Addr{serviceIPv4, publicAddress("s3"), Resolver, netip.MustParseAddr("10.0.1.200"), netip.MustParseAddr("127.255.255.255"), netip.MustParseAddr("128.0.0.0")}
+	near := []netip.Addr{serviceIPv6, netip.MustParseAddr("2600:1f00::4"), netip.MustParseAddr("::ffff:8.8.8.8"), serviceIPv4, publicAddress("s3"), Resolver, netip.MustParseAddr("10.0.1.200"), netip.MustParseAddr("127.255.255.255"), netip.MustParseAddr("128.0.0.0")}
 	for _, n := range t.Interfaces {
 		near = append(near, netip.MustParseAddr(n.PrivateIP))
 	}
-	for _, p := range t.cuts() {
+	for _, p := range t.cuts(true) {
 		near = append(near, p.Addr(), last(p))
 	}
 	if some(r) {
 		return near[r.IntN(len(near))]
 	}
-	return fromUint(uint64(r.Uint32()))
+	if some(r) {
+		return fromUint(uint64(r.Uint32()))
+	}
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], r.Uint64())
+	binary.BigEndian.PutUint64(b[8:], r.Uint64())
+	return netip.AddrFrom16(b)
 }
 
 func TestFilterText(t *testing.T) {
@@ -72,6 +79,7 @@ func TestFilterText(t *testing.T) {
 		"nat":       throughNAT().Filter(host()),
 		"endpoints": isolated().endpoint("logs").group(mine, toEndpoint).Filter(host()),
 		"group":     throughNAT().group(mine, database, names).Filter(host()),
+		"ipv6":      egressOnly().vpc(func(v *lamina.VPC) { v.IPv6CIDR = "2600:1f00::/56" }).Filter(host(withIPv6)),
 		"open":      OpenFilter(),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/lamina-dev/lamina"
 )
 
 // idDigits is the length of the part after the dash in an id of EC2.
@@ -62,6 +64,18 @@ func PublicName(region, addr string) string {
 // publicAddresses are those that subnets give to instances; Elastic IP addresses
 // come from below them (chosen: RFC 2544's range, which nobody routes).
 var publicAddresses = netip.MustParsePrefix("198.19.0.0/16")
+
+// AssignedIPv6 is the address that an interface is given by a subnet which assigns
+// IPv6 ones, the same one each time; "" by one that does not.
+func AssignedIPv6(s lamina.Subnet, interfaceID string) string {
+	p, ok := ParseIPv6(s.IPv6CIDR)
+	if !s.AssignIPv6 || !ok {
+		return ""
+	}
+	a, sum := p.Addr().As16(), sha256.Sum256([]byte(interfaceID))
+	copy(a[SubnetIPv6Bits/8:], sum[:])
+	return netip.AddrFrom16(a).String()
+}
 
 // PublicAddress is the address that an interface is given by a subnet that maps
 // public ones: the same one each time.

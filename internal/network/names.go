@@ -76,25 +76,33 @@ func Lookup(names map[string][]netip.Addr, name string) ([]netip.Addr, bool) {
 }
 
 // ServiceAddress is where a name of AWS's leads on the internet: to the addresses
-// that stand for its services. ok is false for all other names.
-func ServiceAddress(name string) (addr netip.Addr, ok bool) {
-	rest, ok := strings.CutSuffix(name, ".amazonaws.com")
-	if !ok {
-		return netip.Addr{}, false
+// that stand for its services, of IPv6 too for the names that have both. ok is
+// false for all other names.
+func ServiceAddress(name string) (addrs []netip.Addr, ok bool) {
+	rest, dual := strings.CutSuffix(name, ".api.aws")
+	if !dual {
+		if rest, ok = strings.CutSuffix(name, ".amazonaws.com"); !ok {
+			return nil, false
+		}
 	}
+	four := serviceIPv4
 	for _, label := range strings.Split(rest, ".") {
+		dual = dual || label == "dualstack" // s3.dualstack.us-east-1.amazonaws.com
 		for _, s := range GatewayServices {
 			if label == s || strings.HasPrefix(label, s+"-") {
-				return publicAddress(s), true
+				four = publicAddress(s)
 			}
 		}
 	}
-	return serviceIPv4, true
+	if dual {
+		return []netip.Addr{four, serviceIPv6}, true
+	}
+	return []netip.Addr{four}, true
 }
 
 // ServiceAddresses are those that stand for the services on the internet.
 func ServiceAddresses() []netip.Addr {
-	out := []netip.Addr{serviceIPv4}
+	out := []netip.Addr{serviceIPv4, serviceIPv6}
 	for _, s := range GatewayServices {
 		out = append(out, publicAddress(s))
 	}

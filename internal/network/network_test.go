@@ -1,9 +1,12 @@
 package network
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"testing"
+
+	"github.com/lamina-dev/lamina"
 )
 
 func TestZones(t *testing.T) {
@@ -103,5 +106,33 @@ func TestIDs(t *testing.T) {
 	}
 	if MAC("eni-1") == MAC("eni-2") {
 		t.Error("two interfaces share a MAC")
+	}
+}
+
+func TestAssignedIPv6(t *testing.T) {
+	s := lamina.Subnet{IPv6CIDR: "2600:1f00:0:7::/64", AssignIPv6: true}
+	one, other := AssignedIPv6(s, "eni-1"), AssignedIPv6(s, "eni-2")
+	a, err := netip.ParseAddr(one)
+	if err != nil || !netip.MustParsePrefix(s.IPv6CIDR).Contains(a) || one == other || one != AssignedIPv6(s, "eni-1") {
+		t.Errorf("%s and %s, %v", one, other, err)
+	}
+	s.AssignIPv6 = false
+	if got := AssignedIPv6(s, "eni-1"); got != "" {
+		t.Errorf("a subnet that assigns none gave %s", got)
+	}
+	if got := AssignedIPv6(lamina.Subnet{AssignIPv6: true}, "eni-1"); got != "" {
+		t.Errorf("a subnet without a range gave %s", got)
+	}
+}
+
+func TestServiceAddress(t *testing.T) {
+	for name, want := range map[string]string{
+		"logs.us-east-1.amazonaws.com": "[203.0.113.1]", "logs.us-east-1.api.aws": "[203.0.113.1 2001:db8::1]",
+		"s3.dualstack.us-east-1.amazonaws.com": "[192.0.2.1 2001:db8::1]", "b.s3.us-east-1.amazonaws.com": "[192.0.2.1]",
+		"api.aws.example.com": "[]", "example.com": "[]",
+	} {
+		if got, ok := ServiceAddress(name); fmt.Sprint(got) != want || ok != (want != "[]") {
+			t.Errorf("%s leads to %v, %v", name, got, ok)
+		}
 	}
 }

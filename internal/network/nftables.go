@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -27,23 +28,27 @@ func (f Filter) Nftables() string {
 	line("\tchain arrive {")
 	line("\t\ttype filter hook prerouting priority mangle; policy drop;")
 	line("\t\tiifname lo accept")
-	if f.Resolver {
-		line("\t\tip daddr %s meta l4proto { tcp, udp } th dport 53 accept", Resolver)
+	for _, a := range f.Resolvers {
+		line("\t\tip daddr %s meta l4proto { tcp, udp } th dport 53 accept", a)
 	}
-	line("\t\tmeta nfproto ipv4 meta l4proto { tcp, udp } goto routes")
+	if f.six() {
+		line("\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept")
+	}
+	line("\t\tmeta l4proto { tcp, udp } goto routes")
 	line("\t}")
+	f.resolve(line)
 	line("\tchain routes {")
 	for _, w := range f.Routes {
 		switch {
 		case !w.Out:
-			line("\t\tip daddr %s drop", w.To)
+			line("\t\t%s drop", daddr(w.To))
 		case len(w.Ports) > 0:
 			for _, p := range w.Ports {
-				line("\t\tip daddr %s tcp dport %d-%d goto groups", w.To, p.First, p.Last)
+				line("\t\t%s tcp dport %d-%d goto groups", daddr(w.To), p.First, p.Last)
 			}
-			line("\t\tip daddr %s drop", w.To)
+			line("\t\t%s drop", daddr(w.To))
 		default:
-			line("\t\tip daddr %s goto groups", w.To)
+			line("\t\t%s goto groups", daddr(w.To))
 		}
 	}
 	line("\t}")
@@ -51,14 +56,43 @@ func (f Filter) Nftables() string {
 	line("\t\tct state established,related goto take")
 	line("\t\tct state invalid drop")
 	for _, r := range f.Rules {
-		line("\t\tip daddr %s %s dport %d-%d goto take", r.To, r.Protocol, r.First, r.Last)
+		line("\t\t%s %s dport %d-%d goto take", daddr(r.To), r.Protocol, r.First, r.Last)
 	}
 	line("\t}")
 	line("\tchain take {")
 	for _, protocol := range []string{"tcp", "udp"} {
 		line("\t\tmeta l4proto %s tproxy ip to :%d meta mark set %d accept", protocol, RelayPort, RelayMark)
+		if f.six() {
+			line("\t\tmeta l4proto %s tproxy ip6 to :%d meta mark set %d accept", protocol, RelayPort, RelayMark)
+		}
 	}
 	line("\t}")
 	line("}")
 	return b.String()
+}
+
+// six says whether any of it is about IPv6.
+func (f Filter) six() bool {
+	return slices.ContainsFunc(f.Routes, func(w FilterWay) bool { return w.To.Addr().Is6() })
+}
+
+// resolve has the name server, which listens at one address, answer at the others too.
+func (f Filter) resolve(line func(format string, args ...any)) {
+	others := slices.DeleteFunc(slices.Clone(f.Resolvers), func(a netip.Addr) bool { return a == Resolver })
+	if len(others) == 0 {
+		return
+	}
+	line("\tchain resolve {")
+	line("\t\ttype nat hook prerouting priority dstnat;")
+	for _, a := range others {
+		line("\t\tip daddr %s meta l4proto { tcp, udp } th dport 53 dnat ip to %s", a, Resolver)
+	}
+	line("\t}")
+}
+
+func daddr(p netip.Prefix) string {
+	if p.Addr().Is6() {
+		return "ip6 daddr " + p.String()
+	}
+	return "ip daddr " + p.String()
 }

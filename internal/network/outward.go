@@ -23,6 +23,10 @@ func (t *Topology) outward(h Host, to netip.AddrPort, service string) Answer {
 
 // way is a host's way out of its VPC towards an address, by routes and gateways alone.
 func (t *Topology) way(h Host, to netip.Addr, service string) (Path, *Missing) {
+	if to.Is6() && !h.IPv6 {
+		return Path{}, missing("ipv6-address", fmt.Sprintf("subnet %s gave its instances no IPv6 address", h.SubnetID),
+			"Let the subnet assign them (aws ec2 modify-subnet-attribute --assign-ipv6-address-on-creation) to instances launched from then on.")
+	}
 	via, ok := t.hop(h.SubnetID, to)
 	if !ok || via.local {
 		return Path{}, t.noRoute(h, service)
@@ -60,6 +64,8 @@ func (t *Topology) exit(h Host, via hop, to netip.Addr) (Path, *Missing) {
 		return Path{InternetGateway, r.Gateway}, nil
 	case r.NATGateway != "":
 		return t.translate(via, to)
+	case r.EgressOnly != "" && to.Is4():
+		return Path{}, missing("egress-only-ipv4", fmt.Sprintf("egress-only internet gateway %s carries IPv6 alone", r.EgressOnly), "Route to a NAT gateway: aws ec2 replace-route.")
 	case r.EgressOnly != "" && slices.ContainsFunc(t.EgressOnly, func(g lamina.EgressOnlyGateway) bool { return g.ID == r.EgressOnly && g.VPCID == t.VPC.ID }):
 		return Path{EgressOnlyGateway, r.EgressOnly}, nil
 	case r.InterfaceID != "":
@@ -88,6 +94,9 @@ func (t *Topology) translate(via hop, to netip.Addr) (Path, *Missing) {
 		return Path{}, blackhole(via)
 	}
 	g := t.NAT[i]
+	if to.Is6() {
+		return Path{}, missing("nat-ipv6", fmt.Sprintf("NAT gateway %s carries IPv4 alone", id), "Route to an egress-only internet gateway: aws ec2 replace-route.")
+	}
 	if g.PublicIP == "" {
 		return Path{}, missing("nat-private", fmt.Sprintf("NAT gateway %s is private and does not lead to the internet", id), "Route to a public NAT gateway: aws ec2 replace-route.")
 	}

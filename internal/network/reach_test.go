@@ -229,12 +229,24 @@ func TestAddress(t *testing.T) {
 		t.Interfaces = append(t.Interfaces, lamina.NetworkInterface{ID: "eni-db", SubnetID: public, PrivateIP: "10.0.2.9", GroupIDs: []string{"sg-db"}})
 		return t
 	}
+	six := []lamina.Route{{IPv6CIDR: "::/0", NATGateway: "nat-1"}}
 	for name, c := range map[string]struct {
 		in      *Topology
+		from    Host
 		to      string
 		path    Path
 		missing string
 	}{
+		"IPv6":              {in: egressOnly(), from: host(withIPv6), to: "[2606:2800::1]:80", path: Path{EgressOnlyGateway, "eigw-1"}},
+		"IPv6, no address":  {in: egressOnly(), to: "[2606:2800::1]:80", missing: "ipv6-address"},
+		"IPv6, no rule":     {in: egressOnly().group(mine, everywhere()), from: host(withIPv6), to: "[2606:2800::1]:80", missing: "egress"},
+		"IPv6, no route":    {in: throughNAT(), from: host(withIPv6), to: "[2606:2800::1]:80", missing: "no-route"},
+		"IPv6 by NAT":       {in: throughNAT().with("rtb-private", six...), from: host(withIPv6), to: "[2606:2800::1]:80", missing: "nat-ipv6"},
+		"IPv4, egress only": {in: egressOnly().with("rtb-6", lamina.Route{CIDR: "0.0.0.0/0", EgressOnly: "eigw-1"}), to: "93.184.216.34:80", missing: "egress-only-ipv4"},
+		"IPv6 neighbour":    {in: egressOnly().vpc(func(v *lamina.VPC) { v.IPv6CIDR = "2600:1f00::/56" }), from: host(withIPv6), to: "[2600:1f00::9]:80", missing: "no-such-address"},
+		"IPv6 private":      {in: egressOnly(), from: host(withIPv6), to: "[fd12::9]:80", missing: "private"},
+		"IPv6 metadata":     {in: egressOnly(), from: host(withIPv6), to: "[fd00:ec2::254]:80", missing: "no-such-address"},
+		"IPv4 in IPv6":      {in: egressOnly(), from: host(withIPv6), to: "[::ffff:93.184.216.34]:80", missing: "no-such-address"},
 		"internet":          {in: throughNAT(), to: "93.184.216.34:80", path: Path{NATGateway, "nat-1"}},
 		"internet, no way":  {in: isolated(), to: "93.184.216.34:80", missing: "no-route"},
 		"port":              {in: throughNAT().group(mine, rule(true, 443, "0.0.0.0/0")), to: "93.184.216.34:80", missing: "egress"},
@@ -246,7 +258,10 @@ func TestAddress(t *testing.T) {
 		"loopback":          {in: throughNAT(), to: "127.0.0.1:80", missing: "no-such-address"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			check(t, c.in.Address(host(), netip.MustParseAddrPort(c.to)), c.path, c.missing, nil)
+			if c.from.SubnetID == "" {
+				c.from = host()
+			}
+			check(t, c.in.Address(c.from, netip.MustParseAddrPort(c.to)), c.path, c.missing, nil)
 		})
 	}
 }

@@ -28,10 +28,10 @@ type Host struct {
 	GroupIDs []string // none: the VPC's default group
 }
 
-// HostOf is the host behind an interface in a subnet.
-func HostOf(n lamina.NetworkInterface, s lamina.Subnet) Host {
+// HostOf is the host behind an interface.
+func HostOf(n lamina.NetworkInterface) Host {
 	private, _ := netip.ParseAddr(n.PrivateIP) // an invalid one is in no range
-	return Host{SubnetID: n.SubnetID, Private: private, Public: n.PublicIP != "", IPv6: s.AssignIPv6 && s.IPv6CIDR != "", GroupIDs: n.GroupIDs}
+	return Host{SubnetID: n.SubnetID, Private: private, Public: n.PublicIP != "", IPv6: n.IPv6 != "", GroupIDs: n.GroupIDs}
 }
 
 // hop is where a route table sends a packet.

@@ -29,6 +29,7 @@ type Start struct {
 	Sandbox    string            // plain, runc or runsc; "" means plain
 	Network    string            // of environments: host, none or vpc; "" means host
 	Address    string            // of the instance in its subnet; "" has none
+	IPv6       string            // the instance's other address; "" has none
 	Door       string            // unix socket at which the server answers environments; "" none
 	Front      uint16            // port at which environments of an own network find it on their loopback; 0: nowhere
 }

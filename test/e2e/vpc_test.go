@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,7 @@ const (
 type attempt struct {
 	Dial    string `json:"dial,omitempty"`
 	Get     string `json:"get,omitempty"`
+	Hold    string `json:"hold,omitempty"`
 	Whoami  string `json:"whoami,omitempty"`
 	Key     string `json:"key,omitempty"`
 	Resolve string `json:"resolve,omitempty"`
@@ -48,22 +51,32 @@ type attempt struct {
 // try has the function attempt something.
 func (p place) try(t *testing.T, function string, a attempt) (ok bool, text string) {
 	t.Helper()
+	ok, text, err := p.attempt(t, function, a)
+	if err != nil {
+		t.Fatalf("%+v: %v", a, err)
+	}
+	return ok, text
+}
+
+func (p place) attempt(t *testing.T, function string, a attempt) (ok bool, text string, err error) {
+	t.Helper()
 	payload, err := json.Marshal(a)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out, err := p.Lambda.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &function, Qualifier: new("$LATEST.PUBLISHED"), Payload: payload})
-	if err != nil || out.FunctionError != nil {
-		t.Fatalf("%+v: %v, %s", a, err, out.Payload)
+	if err != nil {
+		return false, "", err
+	}
+	if out.FunctionError != nil {
+		return false, "", fmt.Errorf("the function says %s", out.Payload)
 	}
 	var answer struct {
 		OK   bool
 		Text string
 	}
-	if err := json.Unmarshal(out.Payload, &answer); err != nil {
-		t.Fatal(err)
-	}
-	return answer.OK, answer.Text
+	err = json.Unmarshal(out.Payload, &answer)
+	return answer.OK, answer.Text, err
 }
 
 func (p place) reaches(t *testing.T, function string, a attempt) string {
@@ -98,7 +111,7 @@ func (p place) ec2(t *testing.T, element, action string, pairs ...string) string
 	return value
 }
 
-const internet = "198.51.100.10"
+const internet, internetIPv6 = "198.51.100.10", "2001:db8:1::10"
 
 // A function in its VPC: what it reaches follows routes, groups and endpoints as
 // they change, packet for packet, and never the host or its neighbours.
@@ -110,16 +123,11 @@ func TestFunctionsInTheirVPC(t *testing.T) {
 	if !inOwnNetwork(t) {
 		return
 	}
-	listenOutside(t, netip.MustParseAddr(internet), 443)
+	listenOutside(t)
 	s := up(t, "--network", "vpc")
 	p := makeGround(t, s)
 	n := isolatedNetwork(t, p.Clients, "vpc")
-	n.Subnets = n.Subnets[:1]
-	var err error
-	if p.provider, err = p.Provider(t.Context(), "vpc", n, p.operator, nil); err != nil {
-		t.Fatal(err)
-	}
-	p.dialer(t, "dialer")
+	p = p.inSubnet(t, n)
 	_, port, _ := net.SplitHostPort(s.listen)
 	web, front, named := attempt{Dial: internet + ":443"}, attempt{Whoami: "http://127.0.0.1:" + port}, attempt{Whoami: "http://sts.us-east-1.amazonaws.com:443"}
 
@@ -162,6 +170,143 @@ func TestFunctionsInTheirVPC(t *testing.T) {
 	if left, err := net.Interfaces(); err != nil || len(left) != 2 { // loopback and the link to the internet
 		t.Errorf("interfaces left: %v %v", left, err)
 	}
+}
+
+// inSubnet publishes the dialer on instances in a network's first subnet.
+func (p place) inSubnet(t *testing.T, n setup.Network) place {
+	t.Helper()
+	n.Subnets = n.Subnets[:1]
+	var err error
+	if p.provider, err = p.Provider(t.Context(), "vpc", n, p.operator, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.dialer(t, "dialer")
+	return p
+}
+
+// A subnet that assigns IPv6 addresses gives instances one, and the egress-only
+// gateway lets their functions out as routes and groups say; nobody comes in.
+func TestFunctionsOverIPv6(t *testing.T) {
+	needProcFS(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("nft is not installed")
+	}
+	if !inOwnNetwork(t) {
+		return
+	}
+	listenOutside(t)
+	s := up(t, "--network", "vpc")
+	p := makeGround(t, s)
+	vpc := p.ec2(t, "vpcId", "CreateVpc", "CidrBlock", "10.9.0.0/16", "AmazonProvidedIpv6CidrBlock", "true")
+	block := p.ec2(t, "ipv6CidrBlock", "DescribeVpcs", "VpcId.1", vpc)
+	subnet := p.ec2(t, "subnetId", "CreateSubnet", "VpcId", vpc, "CidrBlock", "10.9.0.0/24", "Ipv6CidrBlock", strings.Replace(block, "/56", "/64", 1))
+	p.ec2(t, "", "ModifySubnetAttribute", "SubnetId", subnet, "AssignIpv6AddressOnCreation.Value", "true")
+	group, err := p.Group(t.Context(), vpc, "vpc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = p.inSubnet(t, setup.Network{VPC: vpc, Subnets: []string{subnet}, Group: group})
+	address := p.ec2(t, "ipv6Address", "DescribeNetworkInterfaces", "IncludeManagedResources", "true", "Filter.1.Name", "subnet-id", "Filter.1.Value.1", subnet)
+	if a, err := netip.ParseAddr(address); err != nil || !netip.MustParsePrefix(block).Contains(a) {
+		t.Errorf("an instance has the address %q, not of %s", address, block)
+	}
+	web, named := attempt{Dial: "[" + internetIPv6 + "]:443"}, attempt{Whoami: "http://sts.us-east-1.api.aws:443"}
+	for _, a := range []attempt{web, named} {
+		p.doesNotReach(t, "dialer", a)
+	}
+	gateway := p.ec2(t, "egressOnlyInternetGatewayId", "CreateEgressOnlyInternetGateway", "VpcId", vpc)
+	main := p.ec2(t, "routeTableId", "DescribeRouteTables", "Filter.1.Name", "vpc-id", "Filter.1.Value.1", vpc)
+	p.ec2(t, "", "CreateRoute", "RouteTableId", main, "DestinationIpv6CidrBlock", "::/0", "EgressOnlyInternetGatewayId", gateway)
+	until(t, 30*time.Second, "the egress-only gateway leads out", func() bool {
+		ok, _ := p.try(t, "dialer", attempt{Dial: web.Dial, Millis: short})
+		return ok
+	})
+	if arn := p.reaches(t, "dialer", named); !strings.Contains(arn, ":assumed-role/execution/") {
+		t.Errorf("it is %s", arn)
+	}
+	host, err := net.Listen("tcp", "[::]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	go greet(host)
+	_, hostPort, _ := net.SplitHostPort(host.Addr().String())
+	for _, to := range []string{internet + ":443", "[2001:db8:2::1]:" + hostPort, "[fd00:ec2::254]:80", "[fd4c:616d:696e:1::2]:9001"} {
+		p.doesNotReach(t, "dialer", attempt{Dial: to})
+	}
+	p.ec2(t, "", "RevokeSecurityGroupEgress", "GroupId", group, "IpPermissions.1.IpProtocol", "-1", "IpPermissions.1.Ipv6Ranges.1.CidrIpv6", "::/0")
+	until(t, 30*time.Second, "the group lets nothing out", func() bool {
+		ok, _ := p.try(t, "dialer", attempt{Dial: web.Dial, Millis: short})
+		return !ok
+	})
+}
+
+// The server is killed while functions hold connections through the VPC's gateway.
+// That is the agent's, so that those to the internet stand and go on. Those to the
+// server's own services end with it, as when a far end dies: the function learns at
+// once and connects anew. No call hangs, and the agents are the same.
+func TestConnectionsOutliveTheServer(t *testing.T) {
+	needProcFS(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("nft is not installed")
+	}
+	if !inOwnNetwork(t) {
+		return
+	}
+	listenOutside(t)
+	s := up(t, "--network", "vpc")
+	p := makeGround(t, s)
+	n := isolatedNetwork(t, p.Clients, "vpc")
+	p.throughNAT(t, n.VPC)
+	p = p.inSubnet(t, n)
+	_, port, _ := net.SplitHostPort(s.listen)
+	web, front := attempt{Hold: internet + ":80", Millis: long}, attempt{Hold: "127.0.0.1:" + port, Millis: long}
+	p.everywhere(t, web, "standing")
+	p.everywhere(t, front, "standing")
+	agents := s.agents()
+	s.kill()
+	s.start()
+	p.Clients = s.clients()
+	until(t, 30*time.Second, "the restarted server invokes", func() bool {
+		_, _, err := p.attempt(t, "dialer", attempt{Resolve: "localhost", Millis: long})
+		return err == nil
+	})
+	if text := p.everywhere(t, web, "standing"); strings.Contains(text, "new") {
+		t.Errorf("connections to the internet did not stand: %s", text)
+	}
+	begun := time.Now()
+	if text := p.everywhere(t, front, "standing"); strings.Count(text, "EOF")+strings.Count(text, "reset")+strings.Count(text, "broken pipe") != minimum {
+		t.Errorf("connections to the server that was killed: %s", text)
+	}
+	if took := time.Since(begun); took > long*time.Millisecond {
+		t.Errorf("the functions took %s to connect anew", took)
+	}
+	p.reaches(t, "dialer", attempt{Dial: internet + ":443"})
+	p.reaches(t, "dialer", attempt{Whoami: "http://127.0.0.1:" + port})
+	if now := s.agents(); !slices.Equal(agents, now) {
+		t.Errorf("the agents are %v, were %v", now, agents)
+	}
+}
+
+// everywhere repeats an attempt until each environment has once said want, and
+// gives all that they said before.
+func (p place) everywhere(t *testing.T, a attempt, want string) (said string) {
+	t.Helper()
+	done := map[string]bool{}
+	until(t, 60*time.Second, "each environment says "+want, func() bool {
+		_, text, err := p.attempt(t, "dialer", a)
+		if err != nil {
+			return false // not every environment is back
+		}
+		how, where, _ := strings.Cut(text, " ")
+		if where, _, _ = strings.Cut(where, ": "); how == want && !strings.Contains(text, ": ") {
+			done[where] = true
+		} else {
+			said += text + "; "
+		}
+		return len(done) == minimum
+	})
+	return said
 }
 
 // neverReached is targets.md's S8 with the widest VPC there is.

@@ -241,10 +241,15 @@ func (s *Service) showNetwork(out *model.Instance, i lamina.Instance) {
 		public = &model.InstanceNetworkInterfaceAssociation{IpOwnerId: new(amazon), PublicIp: &n.PublicIP, PublicDnsName: new(network.PublicName(i.Region, n.PublicIP))}
 		out.PublicIpAddress, out.PublicDnsName = public.PublicIp, public.PublicDnsName
 	}
+	six := []model.InstanceIpv6Address{}
+	if n.IPv6 != "" {
+		out.Ipv6Address = &n.IPv6
+		six = append(six, model.InstanceIpv6Address{Ipv6Address: &n.IPv6, IsPrimaryIpv6: new(false)})
+	}
 	out.NetworkInterfaces = []model.InstanceNetworkInterface{{
 		NetworkInterfaceId: &n.ID, SubnetId: &n.SubnetID, VpcId: &n.VPCID, OwnerId: &n.Account, Description: &n.Description,
 		MacAddress: &n.MAC, PrivateIpAddress: &n.PrivateIP, PrivateDnsName: out.PrivateDnsName, InterfaceType: &n.InterfaceType,
-		SourceDestCheck: new(true), Status: new(interfaceStatus(n)), Groups: groups, Ipv6Addresses: []model.InstanceIpv6Address{},
+		SourceDestCheck: new(true), Status: new(interfaceStatus(n)), Groups: groups, Ipv6Addresses: six,
 		Operator: operator(n.Operator), Association: public,
 		Attachment: &model.InstanceNetworkInterfaceAttachment{
 			AttachmentId: new(attachmentID(n)), AttachTime: &i.LaunchedAt, DeleteOnTermination: new(true),

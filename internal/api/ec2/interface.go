@@ -37,7 +37,8 @@ func (s *Service) interfaceKind(table *view.Table[lamina.NetworkInterface]) *kin
 			"description":          single(func(n eni) string { return n.Description }),
 			"mac-address":          single(func(n eni) string { return n.MAC }),
 			"private-ip-address":   address, "addresses.private-ip-address": address,
-			"group-id": func(n eni) []string { return n.GroupIDs },
+			"ipv6-addresses.ipv6-address": single(func(n eni) string { return n.IPv6 }),
+			"group-id":                    func(n eni) []string { return n.GroupIDs },
 			"group-name": func(n eni) []string {
 				return show(s.identify(s.view, n.Scope, n.GroupIDs), func(g model.GroupIdentifier) string { return val(g.GroupName) })
 			},
@@ -110,9 +111,18 @@ func (s *Service) place(t *txn, n *lamina.NetworkInterface, subnet lamina.Subnet
 	if err != nil {
 		return err
 	}
-	n.PrivateIP = addr.String()
+	n.PrivateIP, n.IPv6 = addr.String(), assignedIPv6(*n, subnet)
 	s.interfaces.create(t, *n)
 	return nil
+}
+
+// assignedIPv6 is what a subnet gives to an interface at its creation. NAT gateways
+// have IPv4 addresses alone, and so have endpoints, which are all of that type here.
+func assignedIPv6(n lamina.NetworkInterface, subnet lamina.Subnet) string {
+	if n.InterfaceType != ordinaryInterface {
+		return ""
+	}
+	return network.AssignedIPv6(subnet, n.ID)
 }
 
 func choose(subnet lamina.Subnet, used map[netip.Addr]bool, want string) (netip.Addr, error) {
@@ -299,11 +309,14 @@ func (s *Service) showInterface(n lamina.NetworkInterface) model.NetworkInterfac
 		AvailabilityZoneId: new(zoneID(n.Region, n.Zone)), Description: &n.Description, InterfaceType: &n.InterfaceType,
 		MacAddress: &n.MAC, PrivateIpAddress: &n.PrivateIP, PrivateDnsName: &name, Status: new(interfaceStatus(n)),
 		SourceDestCheck: new(!n.NoSourceCheck), RequesterId: optional(n.Requester), RequesterManaged: new(requesterManaged(n)),
-		Groups: s.identify(s.view, n.Scope, n.GroupIDs), Ipv6Addresses: []model.NetworkInterfaceIpv6Address{},
+		Groups: s.identify(s.view, n.Scope, n.GroupIDs), Ipv6Address: optional(n.IPv6), Ipv6Addresses: []model.NetworkInterfaceIpv6Address{},
 		PrivateIpAddresses: []model.NetworkInterfacePrivateIpAddress{{
 			Primary: new(true), PrivateIpAddress: &n.PrivateIP, PrivateDnsName: &name, Association: association,
 		}},
 		Association: association, Operator: operator(n.Operator), TagSet: tagSet(n.Tags),
+	}
+	if n.IPv6 != "" {
+		out.Ipv6Addresses = append(out.Ipv6Addresses, model.NetworkInterfaceIpv6Address{Ipv6Address: &n.IPv6, IsPrimaryIpv6: new(false)})
 	}
 	if attachmentID(n) != "" {
 		out.Attachment = s.showAttachment(n)

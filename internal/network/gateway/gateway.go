@@ -21,6 +21,7 @@ import (
 // Config is fixed for the life of a gateway.
 type Config struct {
 	Address netip.Addr // of the instance in its subnet; none in the hidden fleet
+	IPv6    netip.Addr // its other address; none where the subnet assigns none
 	// Door connects to this server's services; to is what the environment dialled.
 	Door func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	// Front is the port at which environments find the server on their own

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -48,8 +49,12 @@ func TestMain(m *testing.M) {
 	os.Exit(0)
 }
 
-// internet is a host outside, in a namespace of its own behind a link.
-var internet = netip.MustParseAddr("198.51.100.10")
+// internet is a host outside, in a namespace of its own behind a link. Its IPv6
+// address is not of the link's network.
+var (
+	internet     = netip.MustParseAddr("198.51.100.10")
+	internetIPv6 = netip.MustParseAddr("2001:db8:1::10")
+)
 
 const patience = 30 * time.Second
 
@@ -80,27 +85,39 @@ func makeInternet(t *testing.T) {
 	if lo, err := netlink.LinkByName("lo"); err == nil {
 		must(netlink.LinkSetUp(lo))
 	}
-	must(far.Do(func() error { return up("inet", netip.PrefixFrom(internet, 24)) }))
-	for _, port := range []int{443, 5432} {
-		l, err := far.Listen(t.Context(), fmt.Sprintf("0.0.0.0:%d", port))
-		must(err)
-		t.Cleanup(func() { l.Close() })
-		go echo(l)
-	}
+	must(up("outside", netip.MustParsePrefix("2001:db8:2::1/64")))
 	must(far.Do(func() error {
-		p, err := net.ListenPacket("udp4", "0.0.0.0:123")
-		if err != nil {
-			return err
-		}
-		t.Cleanup(func() { p.Close() })
-		go func() {
-			buf := make([]byte, 1500)
-			for n, from, err := p.ReadFrom(buf); err == nil; n, from, err = p.ReadFrom(buf) {
-				p.WriteTo(buf[:n], from)
-			}
-		}()
-		return nil
+		return errors.Join(up("lo", netip.PrefixFrom(internetIPv6, 128)),
+			up("inet", netip.PrefixFrom(internet, 24), netip.MustParsePrefix("2001:db8:2::10/64")))
 	}))
+	must(netlink.RouteAdd(&netlink.Route{Dst: ipNet(netip.MustParsePrefix("2000::/3")), Gw: net.ParseIP("2001:db8:2::10")}))
+	for _, port := range []int{443, 5432} {
+		must(far.Do(func() error {
+			l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+			if err == nil {
+				t.Cleanup(func() { l.Close() })
+				go echo(l)
+			}
+			return err
+		}))
+	}
+	for _, addr := range []netip.Addr{internet, internetIPv6} {
+		must(far.Do(func() error {
+			p, err := net.ListenPacket("udp", netip.AddrPortFrom(addr, 123).String())
+			if err == nil {
+				t.Cleanup(func() { p.Close() })
+				go echoDatagrams(p)
+			}
+			return err
+		}))
+	}
+}
+
+func echoDatagrams(p net.PacketConn) {
+	buf := make([]byte, 1500)
+	for n, from, err := p.ReadFrom(buf); err == nil; n, from, err = p.ReadFrom(buf) {
+		p.WriteTo(buf[:n], from)
+	}
 }
 
 func echo(l net.Listener) {
@@ -122,7 +139,7 @@ type instance struct {
 
 func makeInstance(t *testing.T, cfg Config) *instance {
 	t.Helper()
-	cfg.Address = netip.MustParseAddr("10.0.1.4")
+	cfg.Address, cfg.IPv6 = netip.MustParseAddr("10.0.1.4"), netip.MustParseAddr("2600:1f00::4")
 	g, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +229,14 @@ func vpc() *network.Topology {
 	}
 }
 
+// withTable adds a route to a subnet's table, which it makes at first.
 func withTable(t *network.Topology, subnet string, r lamina.Route) *network.Topology {
+	for i := range t.Tables {
+		if t.Tables[i].ID == "rtb-"+subnet {
+			t.Tables[i].Routes = append(t.Tables[i].Routes, r)
+			return t
+		}
+	}
 	t.Tables = append(t.Tables, lamina.RouteTable{ID: "rtb-" + subnet, Routes: []lamina.Route{r}, Associations: []lamina.RouteAssociation{{SubnetID: subnet}}})
 	return t
 }
@@ -222,6 +246,15 @@ func throughNAT() *network.Topology {
 	t.NAT = []lamina.NATGateway{{ID: "nat-1", VPCID: "vpc-1", SubnetID: "subnet-public", PublicIP: "198.18.0.4"}}
 	withTable(t, private, lamina.Route{CIDR: "0.0.0.0/0", NATGateway: "nat-1"})
 	return withTable(t, "subnet-public", lamina.Route{CIDR: "0.0.0.0/0", Gateway: "igw-1"})
+}
+
+// withIPv6 routes the private subnet's IPv6 packets.
+func withIPv6(t *network.Topology, r lamina.Route) *network.Topology {
+	t.VPC.IPv6CIDR = "2600:1f00::/56"
+	t.EgressOnly = []lamina.EgressOnlyGateway{{ID: "eigw-1", VPCID: "vpc-1"}}
+	r.IPv6CIDR = "::/0"
+	t.Groups[0].Rules = append(t.Groups[0].Rules, lamina.SecurityRule{Egress: true, Protocol: "-1", IPv6CIDR: "::/0"})
+	return withTable(t, private, r)
 }
 
 func withEndpoint(t *network.Topology) *network.Topology {
@@ -258,8 +291,8 @@ func doorman(t *testing.T) func(context.Context, netip.AddrPort) (net.Conn, erro
 	}
 }
 
-// The five layouts people use: the internet, the service's public address and
-// the endpoint's are reached exactly as routes and groups say.
+// The five layouts people use, and those of IPv6: the internet, the service's public
+// address and the endpoint's are reached exactly as routes and groups say.
 func TestLayouts(t *testing.T) {
 	makeInternet(t)
 	i := makeInstance(t, Config{Door: doorman(t)})
@@ -267,7 +300,12 @@ func TestLayouts(t *testing.T) {
 	onlyDatabase.Groups[0].Rules = []lamina.SecurityRule{{Egress: true, Protocol: "tcp", FromPort: port(5432), ToPort: port(5432), CIDR: "198.51.100.0/24"}}
 	public := host()
 	public.Public = true
+	six := host()
+	six.IPv6 = true
+	onlyDatabase6 := withIPv6(vpc(), lamina.Route{EgressOnly: "eigw-1"})
+	onlyDatabase6.Groups[0].Rules = []lamina.SecurityRule{{Egress: true, Protocol: "tcp", FromPort: port(5432), ToPort: port(5432), IPv6CIDR: "2001:db8:1::/64"}}
 	const web, database, clock, service, inside = "198.51.100.10:443", "198.51.100.10:5432", "198.51.100.10:123", "203.0.113.1:443", "10.0.1.200:443"
+	const web6, database6, clock6, service6 = "[2001:db8:1::10]:443", "[2001:db8:1::10]:5432", "[2001:db8:1::10]:123", "[2001:db8::1]:443"
 	for name, c := range map[string]struct {
 		t       *network.Topology
 		h       network.Host
@@ -279,21 +317,32 @@ func TestLayouts(t *testing.T) {
 		"private with endpoints":          {withEndpoint(vpc()), host(), []string{inside}},
 		"isolated":                        {vpc(), host(), nil},
 		"wrong group":                     {onlyDatabase, host(), []string{database}},
+		"egress-only gateway":             {withIPv6(vpc(), lamina.Route{EgressOnly: "eigw-1"}), six, []string{web6, database6, clock6, service6}},
+		"IPv6 by the internet gateway":    {withIPv6(vpc(), lamina.Route{Gateway: "igw-1"}), six, []string{web6, database6, clock6, service6}},
+		"egress-only, no IPv6 address":    {withIPv6(vpc(), lamina.Route{EgressOnly: "eigw-1"}), host(), nil},
+		"IPv6 by a NAT gateway":           {withIPv6(throughNAT(), lamina.Route{NATGateway: "nat-1"}), six, []string{web, database, clock, service}},
+		"egress-only, wrong group":        {onlyDatabase6, six, []string{database6}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i.apply(stateOf(c.t, c.h))
-			for _, to := range []string{web, database, clock, service, inside} {
-				protocol := "tcp4"
-				if to == clock {
-					protocol = "udp4"
+			var all sync.WaitGroup
+			for _, to := range []string{web, database, clock, service, inside, web6, database6, clock6, service6} {
+				protocol := "tcp"
+				if to == clock || to == clock6 {
+					protocol = "udp"
 				}
 				want := slices.Contains(c.reached, to)
-				if got := i.reaches(protocol, to, want); got != want {
-					t.Errorf("%s %s: reached %v", protocol, to, got)
-				}
+				all.Go(func() {
+					if got := i.reaches(protocol, to, want); got != want {
+						t.Errorf("%s %s: reached %v", protocol, to, got)
+					}
+				})
 			}
-			if got := c.t.Address(c.h, netip.MustParseAddrPort(web)).Reached(); got != slices.Contains(c.reached, web) {
-				t.Errorf("Address says %v of %s", got, web)
+			all.Wait()
+			for _, to := range []string{web, web6} {
+				if got := c.t.Address(c.h, netip.MustParseAddrPort(to)).Reached(); got != slices.Contains(c.reached, to) {
+					t.Errorf("Address says %v of %s", got, to)
+				}
 			}
 		})
 	}
@@ -303,35 +352,47 @@ func TestLayouts(t *testing.T) {
 // A route does.
 func TestChangesCountAtOnce(t *testing.T) {
 	makeInternet(t)
+	t.Run("IPv4", func(t *testing.T) {
+		top := throughNAT()
+		changesCount(t, top, "198.51.100.10:443", func() { top.NAT[0].Deleted = time.Now() })
+	})
+	t.Run("IPv6", func(t *testing.T) {
+		top := withIPv6(vpc(), lamina.Route{EgressOnly: "eigw-1"})
+		changesCount(t, top, "[2001:db8:1::10]:443", func() { top.EgressOnly = nil })
+	})
+}
+
+func changesCount(t *testing.T, top *network.Topology, to string, closeGateway func()) {
 	i := makeInstance(t, Config{})
-	top := throughNAT()
-	i.apply(stateOf(top, host()))
-	c, err := i.dial("tcp4", "198.51.100.10:443", patience)
+	h := host()
+	h.IPv6 = true
+	i.apply(stateOf(top, h))
+	c, err := i.dial("tcp", to, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	if !echoes(c, patience) {
-		t.Fatal("no echo through NAT")
+		t.Fatal("no echo through the gateway")
 	}
 	rules := top.Groups[0].Rules
 	top.Groups[0].Rules = nil
-	i.apply(stateOf(top, host()))
-	if i.reaches("tcp4", "198.51.100.10:443", false) {
+	i.apply(stateOf(top, h))
+	if i.reaches("tcp", to, false) {
 		t.Error("a new connection got out without a rule")
 	}
 	if !echoes(c, patience) {
 		t.Error("a standing connection broke with its rule")
 	}
 	top.Groups[0].Rules = rules
-	i.apply(stateOf(top, host()))
-	if !i.reaches("tcp4", "198.51.100.10:443", true) {
+	i.apply(stateOf(top, h))
+	if !i.reaches("tcp", to, true) {
 		t.Error("the rule is back, and nothing gets out")
 	}
-	top.NAT[0].Deleted = time.Now()
-	i.apply(stateOf(top, host()))
-	if echoes(c, 400*time.Millisecond) || i.reaches("tcp4", "198.51.100.10:443", false) {
-		t.Error("packets get out by a NAT gateway that is deleted")
+	closeGateway()
+	i.apply(stateOf(top, h))
+	if echoes(c, 400*time.Millisecond) || i.reaches("tcp", to, false) {
+		t.Error("packets get out by a gateway that is deleted")
 	}
 }
 
@@ -339,7 +400,7 @@ func TestChangesCountAtOnce(t *testing.T) {
 // other environments and the gateway itself are out of reach (targets.md, S8).
 func TestWhatIsNeverReached(t *testing.T) {
 	makeInternet(t)
-	onHost, err := net.Listen("tcp4", "0.0.0.0:0")
+	onHost, err := net.Listen("tcp", ":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,41 +408,57 @@ func TestWhatIsNeverReached(t *testing.T) {
 	go echo(onHost)
 	_, hostPort, _ := net.SplitHostPort(onHost.Addr().String())
 	i := makeInstance(t, Config{})
-	i.apply(State{Rules: network.OpenFilter().Nftables(), Served: network.ServiceAddresses()})
-	if !i.reaches("tcp4", "198.51.100.10:443", true) {
-		t.Fatal("the internet is not reached")
+	h := host()
+	h.IPv6 = true
+	i.apply(stateOf(withIPv6(throughNAT(), lamina.Route{EgressOnly: "eigw-1"}), h))
+	for _, to := range []string{"198.51.100.10:443", "[2001:db8:1::10]:443"} {
+		if !i.reaches("tcp", to, true) {
+			t.Fatalf("%s is not reached", to)
+		}
 	}
 	other, err := i.g.Open(t.Context(), "other")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	api, err := other.Listen(t.Context(), "0.0.0.0:9001")
+	var api net.Listener
+	err = other.Do(func() error {
+		api, err = net.Listen("tcp", ":9001")
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer api.Close()
 	go echo(api)
+	var all sync.WaitGroup
 	for _, to := range []string{
 		"169.254.169.254:80", "169.254.64.3:9001", "127.0.0.1:9001", // metadata, the other environment, the own loopback
 		"127.0.0.1:" + hostPort, "198.51.100.1:" + hostPort, "0.0.0.0:" + hostPort, // the host
 		"169.254.64.0:" + fmt.Sprint(network.RelayPort), "10.0.1.4:" + fmt.Sprint(network.RelayPort), // the gateway
 		"10.0.0.1:443", "192.168.0.1:443", "172.17.0.1:443", "100.100.100.200:80", "168.63.129.16:80",
+		"[fd00:ec2::254]:80", "[fd4c:616d:696e:1::2]:9001", "[::1]:9001", "[fd4c:616d:696e:1::1]:" + fmt.Sprint(network.RelayPort), "[2600:1f00::4]:" + fmt.Sprint(network.RelayPort),
+		"[2001:db8:2::1]:" + hostPort, "[2001:db8:2::10]:443", "[64:ff9b::c633:640a]:443", "[fd00::1]:443", // the host, its network, NAT64
 	} {
-		if i.reaches("tcp4", to, false) {
-			t.Errorf("%s is reached", to)
-		}
+		all.Go(func() {
+			if i.reaches("tcp", to, false) {
+				t.Errorf("%s is reached", to)
+			}
+		})
 	}
-	if c, err := i.dial("tcp6", "[fd00:ec2::254]:80", 400*time.Millisecond); err == nil {
-		c.Close()
-		t.Error("the metadata service is reached by IPv6")
+	all.Wait()
+	for _, to := range []string{"10.0.1.4:9001", "[2600:1f00::4]:9001", "169.254.64.3:9001", "[fd4c:616d:696e:1::2]:9001"} { // from outside
+		if c, err := net.DialTimeout("tcp", to, 400*time.Millisecond); err == nil {
+			c.Close()
+			t.Errorf("a connection from outside comes in at %s", to)
+		}
 	}
 }
 
-// resolve asks the VPC's name server from inside the environment.
-func (i *instance) resolve(name string) (addrs []string, err error) {
-	r := net.Resolver{PreferGo: true, Dial: func(_ context.Context, protocol, _ string) (net.Conn, error) {
-		return i.dial(protocol, network.Resolver.String()+":53", time.Second)
+// resolve asks the VPC's name server at an address from inside the environment.
+func (i *instance) resolve(protocol, server, name string) (addrs []string, err error) {
+	r := net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return i.dial(protocol, net.JoinHostPort(server, "53"), time.Second)
 	}}
 	ctx, cancel := context.WithTimeout(i.t.Context(), 3*time.Second)
 	defer cancel()
@@ -396,7 +473,7 @@ func TestNames(t *testing.T) {
 		change func(*network.Topology)
 		want   map[string]string
 	}{
-		"private DNS":    {func(*network.Topology) {}, map[string]string{logs: "10.0.1.200", own: "10.0.1.200", "sts.us-east-1.amazonaws.com": "203.0.113.1", "b.s3.us-east-1.amazonaws.com": "192.0.2.1"}},
+		"private DNS":    {func(*network.Topology) {}, map[string]string{logs: "10.0.1.200", own: "10.0.1.200", "sts.us-east-1.amazonaws.com": "203.0.113.1", "b.s3.us-east-1.amazonaws.com": "192.0.2.1", "logs.us-east-1.api.aws": "2001:db8::1 203.0.113.1"}},
 		"no private DNS": {func(t *network.Topology) { t.Endpoints[0].PrivateDNS = false }, map[string]string{logs: "203.0.113.1", own: "10.0.1.200"}},
 		"no host names":  {func(t *network.Topology) { t.VPC.DNSHostnames = false }, map[string]string{logs: "203.0.113.1"}},
 		"no DNS support": {func(t *network.Topology) { t.VPC.DNSSupport = false }, map[string]string{logs: ""}},
@@ -406,10 +483,16 @@ func TestNames(t *testing.T) {
 			c.change(top)
 			i.apply(stateOf(top, host()))
 			for name, want := range c.want {
-				got, err := i.resolve(name)
-				if strings.Join(got, " ") != want {
-					t.Errorf("%s is %q, %v; want %q", name, got, err, want)
+				for _, at := range [][2]string{{"udp", "169.254.169.253"}, {"tcp", "169.254.169.253"}, {"udp", "10.0.0.2"}, {"tcp", "10.0.0.2"}} {
+					got, err := i.resolve(at[0], at[1], name)
+					slices.Sort(got)
+					if strings.Join(got, " ") != want {
+						t.Errorf("%s at %s: %s is %q, %v; want %q", at[0], at[1], name, got, err, want)
+					}
 				}
+			}
+			if got, err := i.resolve("udp", "10.0.1.2", logs); err == nil {
+				t.Errorf("a subnet's third address answers %q", got)
 			}
 		})
 	}

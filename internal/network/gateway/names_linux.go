@@ -97,6 +97,9 @@ func (g *Gateway) answer(ctx context.Context, protocol string, question []byte) 
 	if addrs, ok := g.resolve(name); ok {
 		return build(head, q, addrs)
 	}
+	if q.Type == dnsmessage.TypeAAAA && !leads6() {
+		return build(head, q, nil)
+	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	return forward(ctx, protocol, question)
@@ -107,10 +110,7 @@ func (g *Gateway) resolve(name string) ([]netip.Addr, bool) {
 	if addrs, ok := network.Lookup(g.state.Load().Names, name); ok {
 		return addrs, true
 	}
-	if addr, ok := network.ServiceAddress(name); ok {
-		return []netip.Addr{addr}, true
-	}
-	return nil, false
+	return network.ServiceAddress(name)
 }
 
 func build(asked dnsmessage.Header, q dnsmessage.Question, addrs []netip.Addr) []byte {
@@ -118,12 +118,17 @@ func build(asked dnsmessage.Header, q dnsmessage.Question, addrs []netip.Addr) [
 	if b.StartQuestions() != nil || b.Question(q) != nil || b.StartAnswers() != nil {
 		return nil
 	}
+	h := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: nameTTL}
 	for _, a := range addrs {
-		if q.Type == dnsmessage.TypeA && a.Is4() {
-			h := dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: nameTTL}
-			if b.AResource(h, dnsmessage.AResource{A: a.As4()}) != nil {
-				return nil
-			}
+		var err error
+		switch {
+		case q.Type == dnsmessage.TypeA && a.Is4():
+			err = b.AResource(h, dnsmessage.AResource{A: a.As4()})
+		case q.Type == dnsmessage.TypeAAAA && a.Is6():
+			err = b.AAAAResource(h, dnsmessage.AAAAResource{AAAA: a.As16()})
+		}
+		if err != nil {
+			return nil
 		}
 	}
 	out, err := b.Finish()
@@ -131,6 +136,18 @@ func build(asked dnsmessage.Header, q dnsmessage.Question, addrs []netip.Addr) [
 		return nil
 	}
 	return out
+}
+
+// leads6 says whether the host has any way to the IPv6 internet. Where it has
+// none, names outside have no such addresses: functions would try them first, and
+// a connection that comes about here and ends there makes them try no other.
+func leads6() bool {
+	c, err := net.Dial("udp6", "[2000::1]:53") // sends nothing
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
 }
 
 // forward asks the host's name servers in their order.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -19,12 +20,16 @@ import (
 )
 
 // transparent lets a socket have any address, and tells it what datagrams were sent to.
-func transparent(_, _ string, c syscall.RawConn) error {
+func transparent(protocol, _ string, c syscall.RawConn) error {
+	level, foreign, origin := unix.SOL_IP, unix.IP_TRANSPARENT, unix.IP_RECVORIGDSTADDR
+	if strings.HasSuffix(protocol, "6") {
+		level, foreign, origin = unix.SOL_IPV6, unix.IPV6_TRANSPARENT, unix.IPV6_RECVORIGDSTADDR
+	}
 	var err error
 	set := func(fd uintptr) {
 		err = errors.Join(
-			unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TRANSPARENT, 1),
-			unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_RECVORIGDSTADDR, 1),
+			unix.SetsockoptInt(int(fd), level, foreign, 1),
+			unix.SetsockoptInt(int(fd), level, origin, 1),
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
 		)
 	}
@@ -119,7 +124,13 @@ func (g *Gateway) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, g.Close)
 	defer stop()
 	var all errgroup.Group
-	for _, part := range []func(context.Context) error{g.relayTCP, g.relayUDP, g.answerUDP, g.answerTCP} {
+	parts := []func(context.Context) error{g.answerUDP, g.answerTCP}
+	for _, in := range g.taken {
+		parts = append(parts,
+			func(ctx context.Context) error { return g.relayTCP(ctx, in.tcp) },
+			func(ctx context.Context) error { return g.relayUDP(ctx, in.udp) })
+	}
+	for _, part := range parts {
 		all.Go(func() error {
 			err := part(ctx)
 			if ctx.Err() != nil {
@@ -154,8 +165,8 @@ func serve(ctx context.Context, l net.Listener, each func(context.Context, *net.
 	}
 }
 
-func (g *Gateway) relayTCP(ctx context.Context) error {
-	return serve(ctx, g.tcp, func(ctx context.Context, in *net.TCPConn) {
+func (g *Gateway) relayTCP(ctx context.Context, l net.Listener) error {
+	return serve(ctx, l, func(ctx context.Context, in *net.TCPConn) {
 		g.relay(ctx, in, addrPort(in.RemoteAddr()).Addr(), addrPort(in.LocalAddr()))
 	})
 }
@@ -178,7 +189,7 @@ func (g *Gateway) relay(ctx context.Context, in *net.TCPConn, env netip.Addr, to
 	}
 	dialing, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
-	out, err := g.dial(dialing, "tcp4", to)
+	out, err := g.dial(dialing, "tcp", to)
 	if err != nil {
 		reset(in)
 		return
@@ -192,7 +203,7 @@ func (g *Gateway) relay(ctx context.Context, in *net.TCPConn, env netip.Addr, to
 // dial leaves by the host's network, or by the server's door.
 func (g *Gateway) dial(ctx context.Context, protocol string, to netip.AddrPort) (net.Conn, error) {
 	if slices.Contains(g.state.Load().Served, to.Addr()) {
-		if protocol != "tcp4" || g.cfg.Door == nil {
+		if protocol != "tcp" || g.cfg.Door == nil {
 			return nil, syscall.ECONNREFUSED
 		}
 		return g.cfg.Door(ctx, to)
@@ -205,12 +216,13 @@ func (g *Gateway) dial(ctx context.Context, protocol string, to netip.AddrPort) 
 	return d.DialContext(ctx, protocol, to.String())
 }
 
-// own says whether an address is this machine's: what listens there is not on the internet.
+// own says whether an address is this machine's, or of IPv6 its network's, where
+// addresses are seldom private: what listens there is not on the internet.
 func own(addr netip.Addr) bool {
 	all, err := net.InterfaceAddrs()
 	return err != nil || slices.ContainsFunc(all, func(a net.Addr) bool {
 		p, err := netip.ParsePrefix(a.String())
-		return err == nil && p.Addr().Unmap() == addr
+		return err == nil && (p.Addr().Unmap() == addr || addr.Is6() && p.Contains(addr))
 	})
 }
 

@@ -23,11 +23,10 @@ type datagrams struct {
 
 // relayUDP gives each flow sockets of its own; the shared one gets its first
 // datagrams only.
-func (g *Gateway) relayUDP(ctx context.Context) error {
+func (g *Gateway) relayUDP(ctx context.Context, conn *net.UDPConn) error {
 	known := datagrams{open: map[pair]net.Conn{}}
 	var work sync.WaitGroup
 	defer work.Wait()
-	conn := g.udp.(*net.UDPConn)
 	buf, oob := make([]byte, maxDatagram), make([]byte, 256)
 	for {
 		n, m, _, from, err := conn.ReadMsgUDPAddrPort(buf, oob)
@@ -59,9 +58,12 @@ func sentTo(oob []byte) (netip.AddrPort, bool) {
 	if err != nil {
 		return netip.AddrPort{}, false
 	}
-	for _, m := range messages {
-		if m.Header.Level == unix.SOL_IP && m.Header.Type == unix.IP_RECVORIGDSTADDR && len(m.Data) >= 8 {
+	for _, m := range messages { // struct sockaddr_in or sockaddr_in6
+		switch {
+		case m.Header.Level == unix.SOL_IP && m.Header.Type == unix.IP_RECVORIGDSTADDR && len(m.Data) >= 8:
 			return netip.AddrPortFrom(netip.AddrFrom4([4]byte(m.Data[4:8])), binary.BigEndian.Uint16(m.Data[2:4])), true
+		case m.Header.Level == unix.SOL_IPV6 && m.Header.Type == unix.IPV6_RECVORIGDSTADDR && len(m.Data) >= 24:
+			return netip.AddrPortFrom(netip.AddrFrom16([16]byte(m.Data[8:24])), binary.BigEndian.Uint16(m.Data[2:4])), true
 		}
 	}
 	return netip.AddrPort{}, false
@@ -96,12 +98,12 @@ func (g *Gateway) begin(ctx context.Context, work *sync.WaitGroup, known *datagr
 // sockets are the outer one and, in the instance's namespace, one that bears the
 // far end's address.
 func (g *Gateway) sockets(ctx context.Context, p pair) (out, in net.Conn, err error) {
-	if out, err = g.dial(ctx, "udp4", p.to); err != nil {
+	if out, err = g.dial(ctx, "udp", p.to); err != nil {
 		return nil, nil, err
 	}
 	err = g.ns.Do(func() error {
 		d := net.Dialer{Control: transparent, LocalAddr: net.UDPAddrFromAddrPort(p.to)}
-		in, err = d.DialContext(ctx, "udp4", p.from.String())
+		in, err = d.DialContext(ctx, "udp", p.from.String())
 		return err
 	})
 	if err != nil {

@@ -64,7 +64,7 @@ func (p *Paths) place(at view.Source, i lamina.Instance) (*network.Topology, net
 	if !ok || !there {
 		return nil, network.Host{}, false
 	}
-	return p.topology(at, s.Value), network.HostOf(n.Value, s.Value), true
+	return p.topology(at, s.Value), network.HostOf(n.Value), true
 }
 
 func toWire(f network.Filter, names map[string][]netip.Addr, served []netip.Addr) wire.Network {

@@ -48,12 +48,12 @@ func (p *Paths) Changed() <-chan struct{} { return p.news }
 // Service says whether an instance reaches an AWS service, such as logs.
 func (p *Paths) Service(i lamina.Instance, service string) network.Answer {
 	subnet := lamina.Key(i.Account, i.Region, i.SubnetID)
-	return p.answer(question{subnet, i.Key(), service}, func(t *network.Topology, s lamina.Subnet, at view.Source) network.Answer {
+	return p.answer(question{subnet, i.Key(), service}, func(t *network.Topology, _ lamina.Subnet, at view.Source) network.Answer {
 		n, ok := p.tables.Interfaces.At(at).Get(lamina.NetworkInterface{Scope: i.Scope, SubnetID: i.SubnetID, ID: i.InterfaceID}.Key())
 		if !ok {
 			return gone("interface", i.InterfaceID)
 		}
-		return t.Service(network.HostOf(n.Value, s), service)
+		return t.Service(network.HostOf(n.Value), service)
 	})
 }
 
@@ -70,7 +70,8 @@ func (p *Paths) FromSubnet(c lamina.CapacityProvider, subnetID, service string) 
 		if s.PublicIP {
 			n.PublicIP = network.PublicAddress(c.Key()).String()
 		}
-		return t.Service(network.HostOf(n, s), service)
+		n.IPv6 = network.AssignedIPv6(s, c.Key())
+		return t.Service(network.HostOf(n), service)
 	})
 }
 

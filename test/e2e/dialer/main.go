@@ -2,12 +2,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -19,6 +21,7 @@ import (
 type event struct {
 	Dial    string `json:"dial"`    // address and port of a TCP server that greets; the answer is its greeting
 	Get     string `json:"get"`     // URL; the answer is its status
+	Hold    string `json:"hold"`    // address and port of an HTTP server; the answer is whether a connection to it stood already
 	Whoami  string `json:"whoami"`  // endpoint of STS; the answer is the caller's ARN
 	Key     string `json:"key"`     // access key and secret for it; "" is the role's
 	Resolve string `json:"resolve"` // name; the answer is its addresses
@@ -61,6 +64,8 @@ func try(ctx context.Context, e event) (string, error) {
 			err = io.EOF
 		}
 		return string(hello), err
+	case e.Hold != "":
+		return hold(ctx, e.Hold)
 	case e.Resolve != "":
 		addrs, err := net.DefaultResolver.LookupHost(ctx, e.Resolve)
 		return fmt.Sprint(addrs), err
@@ -87,4 +92,53 @@ func try(ctx context.Context, e event) (string, error) {
 		return "", err
 	}
 	return aws.ToString(out.Arn), nil
+}
+
+// held are connections that outlive invocations, by where they lead.
+var held = struct {
+	sync.Mutex
+	to map[string]net.Conn
+}{to: map[string]net.Conn{}}
+
+// hold has a request answered over the connection that stands, or over one it
+// makes and leaves standing.
+func hold(ctx context.Context, to string) (string, error) {
+	held.Lock()
+	defer held.Unlock()
+	how, c := "standing", held.to[to]
+	if c == nil {
+		var d net.Dialer
+		var err error
+		if c, err = d.DialContext(ctx, "tcp", to); err != nil {
+			return "", err
+		}
+		how, held.to[to] = "new", c
+	}
+	if err := ask(ctx, c); err != nil {
+		c.Close()
+		delete(held.to, to)
+		return "", fmt.Errorf("%s %s: %w", how, os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME"), err)
+	}
+	return how + " " + os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME"), nil
+}
+
+func ask(ctx context.Context, c net.Conn) error {
+	until, _ := ctx.Deadline()
+	if err := c.SetDeadline(until); err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/", nil)
+	if err != nil {
+		return err
+	}
+	if err := r.Write(c); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), r)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
 }

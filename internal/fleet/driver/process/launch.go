@@ -100,6 +100,7 @@ func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 		Sandbox:    spec.Settings.Sandbox,
 		Network:    spec.Settings.Network,
 		Address:    spec.Instance.PrivateIP,
+		IPv6:       spec.Instance.IPv6,
 		Door:       spec.Settings.Door,
 		Front:      spec.Settings.Front,
 	}
