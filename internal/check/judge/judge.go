@@ -191,7 +191,10 @@ func (c Case) changed(t *trace.Trace, r trace.Request, d mask.Difference) Suspec
 		}
 	}
 	text := fmt.Sprintf("The answer to %s is not the one it has alone: %s is another %s.", c.Events[r.Event].Name, d.Path, how)
-	if d.Path == "$" && r.Answer.Error {
+	if d.Got == "" {
+		d.Got = r.Answer.Text // the place is missing
+	}
+	if r.Answer.Error && !c.Events[r.Event].Profile.Error {
 		text = fmt.Sprintf("%s succeeds alone and fails %s.", c.Events[r.Event].Name, how)
 	}
 	s.Finding = c.make(finding.Finding{

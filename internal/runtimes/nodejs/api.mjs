@@ -94,6 +94,8 @@ export class Connection {
   #answers = [];
   #waiting = null;
   #gone = null;
+  /** Nobody listens there: no retry will help. */
+  refused = false;
 
   /** Resolves once connected. */
   open() {
@@ -102,7 +104,10 @@ export class Connection {
       this.#socket = socket;
       let cause;
       socket.once("connect", resolve);
-      socket.on("error", (error) => (cause = error));
+      socket.on("error", (error) => {
+        cause = error;
+        this.refused = error.code === "ECONNREFUSED";
+      });
       socket.once("close", () => {
         this.#lose(cause?.message ?? "closed");
         reject(this.#gone);
@@ -196,6 +201,21 @@ export class Connection {
     this.#waiting.resolve(answer);
     this.#waiting = null;
   }
+}
+
+/**
+ * False once nobody listens where the Runtime API was. Whoever listens there next
+ * is somebody else, whose events are none of ours.
+ */
+export function served() {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error) => resolve(error.code !== "ECONNREFUSED"));
+  });
 }
 
 /** Posts an error once, on a connection of its own; gives the status, 0 when that failed. */

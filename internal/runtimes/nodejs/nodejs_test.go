@@ -785,3 +785,11 @@ export const handler = async () => threadId;
 	f = run(t, `process.exit(3);`, options{Slots: 4})
 	f.WantExit(1)
 }
+
+// TestEndsWithItsAPI: an environment whose Runtime API is gone ends, lest it take the events of whoever listens there next.
+func TestEndsWithItsAPI(t *testing.T) {
+	f := run(t, `export const handler = async () => 1;`, options{Slots: 3})
+	f.WaitIdle(3)
+	f.Close()
+	f.WaitExit()
+}

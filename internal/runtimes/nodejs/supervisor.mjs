@@ -3,7 +3,7 @@
 
 import { Worker } from "node:worker_threads";
 
-import { invocationPath, postOnce } from "./api.mjs";
+import { invocationPath, postOnce, served } from "./api.mjs";
 import { logFor } from "./logs.mjs";
 import { newLock, patchStreams, shareLock } from "./output.mjs";
 import { heapMB, slots, workerCount } from "./settings.mjs";
@@ -131,6 +131,7 @@ class Place {
     }
     await Promise.all(this.running.takeRunning().map((id) => report(id, code)));
     if (!this.crew.everReady) return;
+    if (!(await served())) process.exit(1);
     this.#brief = performance.now() - this.#started < BRIEF_MS || !ready ? this.#brief + 1 : 0;
     const delay = this.#brief > 0 ? Math.min(FIRST_DELAY_MS * 2 ** (this.#brief - 1), MAX_DELAY_MS) : 0;
     setTimeout(() => this.start(), delay);

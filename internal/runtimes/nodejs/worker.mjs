@@ -106,6 +106,7 @@ class Slot {
         }
       } catch (error) {
         if (!this.connection.gone) throw error;
+        if (this.connection.refused) return;
       }
     }
   }

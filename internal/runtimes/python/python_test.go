@@ -598,3 +598,11 @@ func TestFastStart(t *testing.T) {
 	}
 	t.Logf("3 environments ready after %v, all 48 workers after %v", first, time.Since(begin))
 }
+
+// TestEndsWithItsAPI: an environment whose Runtime API is gone ends, lest it take the events of whoever listens there next.
+func TestEndsWithItsAPI(t *testing.T) {
+	f := run(t, `def handler(event, context): return 1`, options{Slots: 3})
+	f.WaitIdle(3)
+	f.Close()
+	f.WaitExit()
+}

@@ -43,6 +43,21 @@ class Client:
         self.sock.connect((self.host, self.port))
         self.sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
 
+    def served(self):
+        """False once nobody listens where the Runtime API was.
+
+        Whoever listens there next is somebody else, whose events are none of ours.
+        """
+        try:
+            self.connect()
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            pass
+        finally:
+            self.close()
+        return True
+
     def close(self):
         if self.sock:
             self.sock.close()

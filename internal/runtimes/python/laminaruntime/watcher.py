@@ -30,7 +30,7 @@ class Watcher:
         memory = mmap.mmap(-1, count * Slot.SIZE)
         self.slots = [Slot(memory, i) for i in range(count)]
         self.readers = {}  # by descriptor
-        self.ever_ready = self.stopped = False
+        self.ever_ready = self.stopped = self.forsaken = False
         self.open_by = None
 
     def run(self):
@@ -138,6 +138,8 @@ class Watcher:
             self.report(slot.text(), how(slot.status))
         elif slot.state() == STARTING:
             self.log(how(slot.status).replace("Runtime exited", "A worker exited in its init", 1))
+        if self.ever_ready and not self.client.served():
+            self.forsaken = True
 
     def report(self, request_id, reason):
         """Tells the caller at once, which on AWS waits for the timeout."""
@@ -156,6 +158,8 @@ class Watcher:
 
     def over(self):
         """The exit status when nothing more can be expected, else None."""
+        if self.forsaken:
+            return 1
         if not self.ever_ready:
             if any(s.pid or not s.started for s in self.slots):
                 return None
