@@ -257,16 +257,23 @@ func TestRuntimeExitTellsExtensions(t *testing.T) {
 	s.waitState(e.ID, wire.EnvironmentEnded)
 }
 
-// TestInvokeEventsOfOrdinaryFunctions: extensions hear of each invocation, hold
-// the environment while they work, and a timeout is the reason they are told.
-func TestInvokeEventsOfOrdinaryFunctions(t *testing.T) {
-	s := newServer(t)
-	start(t, s, nil)
+// ordinaryExtended runs an ordinary function with an extension that takes 300 ms for each invocation.
+func ordinaryExtended(t *testing.T, s *server) wire.EnvironmentSpec {
+	t.Helper()
 	e := extended(t, s, "slow")
 	e.Slots, e.Managed, e.LogFormat, e.SysLogLevel, e.Timeout = 1, false, "Text", "", 3*time.Second
 	e.Variables["EVENTS"] = "INVOKE,SHUTDOWN"
 	s.assign(e)
 	s.waitState(e.ID, wire.EnvironmentReady)
+	return e
+}
+
+// TestInvokeEventsOfOrdinaryFunctions: extensions hear of each invocation, hold
+// the environment while they work, and a timeout is the reason they are told.
+func TestInvokeEventsOfOrdinaryFunctions(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	e := ordinaryExtended(t, s)
 	s.waitLine(e.ID, "EXTENSION\tName: slow\tState: Ready\tEvents: [INVOKE, SHUTDOWN]")
 	r := s.router()
 	out, err := r.invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r1", FunctionARN: "arn:f", Timeout: e.Timeout, Body: []byte(`{"token": "a"}`)})
@@ -311,11 +318,7 @@ func (s *server) reportedAfter(t *testing.T, id, request string, ms float64) {
 func TestTailWaitsForTheReport(t *testing.T) {
 	s := newServer(t)
 	start(t, s, nil)
-	e := extended(t, s, "slow")
-	e.Slots, e.Managed, e.LogFormat, e.SysLogLevel, e.Timeout = 1, false, "Text", "", 3*time.Second
-	e.Variables["EVENTS"] = "INVOKE,SHUTDOWN"
-	s.assign(e)
-	s.waitState(e.ID, wire.EnvironmentReady)
+	e := ordinaryExtended(t, s)
 	out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r1", Timeout: e.Timeout, Tail: true, Body: []byte(`{}`)})
 	if err != nil || out.Outcome != wire.OutcomeOK || !strings.Contains(out.LogTail, "\nREPORT RequestId: r1\tDuration: ") {
 		t.Errorf("%v %+v", err, out)

@@ -113,18 +113,28 @@ func (p place) ec2(t *testing.T, element, action string, pairs ...string) string
 
 const internet, internetIPv6 = "198.51.100.10", "2001:db8:1::10"
 
-// A function in its VPC: what it reaches follows routes, groups and endpoints as
-// they change, packet for packet, and never the host or its neighbours.
-func TestFunctionsInTheirVPC(t *testing.T) {
+// upInOwnNetwork starts a server whose functions have their VPCs' networks, on a host with an internet of the test's own. It
+// is nil in the process that has only run the test again in there.
+func upInOwnNetwork(t *testing.T) *server {
+	t.Helper()
 	needProcFS(t)
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("nft is not installed")
 	}
 	if !inOwnNetwork(t) {
-		return
+		return nil
 	}
 	listenOutside(t)
-	s := up(t, "--network", "vpc")
+	return up(t, "--network", "vpc")
+}
+
+// A function in its VPC: what it reaches follows routes, groups and endpoints as
+// they change, packet for packet, and never the host or its neighbours.
+func TestFunctionsInTheirVPC(t *testing.T) {
+	s := upInOwnNetwork(t)
+	if s == nil {
+		return
+	}
 	p := makeGround(t, s)
 	n := isolatedNetwork(t, p.Clients, "vpc")
 	p = p.inSubnet(t, n)
@@ -187,15 +197,10 @@ func (p place) inSubnet(t *testing.T, n setup.Network) place {
 // A subnet that assigns IPv6 addresses gives instances one, and the egress-only
 // gateway lets their functions out as routes and groups say; nobody comes in.
 func TestFunctionsOverIPv6(t *testing.T) {
-	needProcFS(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("nft is not installed")
-	}
-	if !inOwnNetwork(t) {
+	s := upInOwnNetwork(t)
+	if s == nil {
 		return
 	}
-	listenOutside(t)
-	s := up(t, "--network", "vpc")
 	p := makeGround(t, s)
 	vpc := p.ec2(t, "vpcId", "CreateVpc", "CidrBlock", "10.9.0.0/16", "AmazonProvidedIpv6CidrBlock", "true")
 	block := p.ec2(t, "ipv6CidrBlock", "DescribeVpcs", "VpcId.1", vpc)
@@ -246,15 +251,10 @@ func TestFunctionsOverIPv6(t *testing.T) {
 // server's own services end with it, as when a far end dies: the function learns at
 // once and connects anew. No call hangs, and the agents are the same.
 func TestConnectionsOutliveTheServer(t *testing.T) {
-	needProcFS(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("nft is not installed")
-	}
-	if !inOwnNetwork(t) {
+	s := upInOwnNetwork(t)
+	if s == nil {
 		return
 	}
-	listenOutside(t)
-	s := up(t, "--network", "vpc")
 	p := makeGround(t, s)
 	n := isolatedNetwork(t, p.Clients, "vpc")
 	p.throughNAT(t, n.VPC)

@@ -207,15 +207,16 @@ export class Connection {
  * False once nobody listens where the Runtime API was. Whoever listens there next
  * is somebody else, whose events are none of ours.
  */
-export function served() {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", (error) => resolve(error.code !== "ECONNREFUSED"));
-  });
+export async function served() {
+  const connection = new Connection();
+  try {
+    await connection.open();
+    return true;
+  } catch {
+    return !connection.refused;
+  } finally {
+    connection.close();
+  }
 }
 
 /** Posts an error once, on a connection of its own; gives the status, 0 when that failed. */
