@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 // maxHeaderBytes leaves room for the X-Ray cause header, which may near 1 MiB.
@@ -215,9 +217,6 @@ func (c *connections) close() error {
 	return c.listener.Close()
 }
 
-// acceptPause is how long a process without free descriptors waits for one (chosen).
-const acceptPause = 10 * time.Millisecond
-
 // Serve answers the runtime on l until ctx ends or Close, and returns when no
 // connection is left; l is closed.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
@@ -231,7 +230,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return l.Close()
 	}
 	for {
-		c, err := l.Accept()
+		c, err := wire.Accept(l)
 		switch {
 		case err == nil && s.conns.add(c):
 			all.Go(func() {
@@ -242,8 +241,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			c.Close()
 		case s.conns.isClosed():
 			return nil
-		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.ECONNABORTED):
-			time.Sleep(acceptPause)
 		default:
 			return fmt.Errorf("serving the runtime API on %s: %w", l.Addr(), err)
 		}

@@ -10,13 +10,13 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/lamina-dev/lamina/internal/netns"
 	"github.com/lamina-dev/lamina/internal/network"
+	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 // transparent lets a socket have any address, and tells it what datagrams were sent to.
@@ -150,15 +150,11 @@ func serve(ctx context.Context, l net.Listener, each func(context.Context, *net.
 	var work sync.WaitGroup
 	defer work.Wait()
 	for {
-		c, err := l.Accept()
+		c, err := wire.Accept(l)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return nil
-			}
-			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED) {
-				time.Sleep(10 * time.Millisecond)
-				continue
-			}
 			return err
 		}
 		work.Go(func() { each(ctx, c.(*net.TCPConn)) })
