@@ -39,24 +39,31 @@ func counter(of *sync.Map, key string) *inFlight {
 	return f.(*inFlight)
 }
 
+// held is where an invocation counts; account is nil where it keeps no limit there.
+type held struct{ function, account *inFlight }
+
 // admit counts an invocation where it has a limit to keep: with its function, and
 // with its account when it takes of what no function has set aside. Exactly one
 // leave must follow, unless there is no room, for the reason given.
-func (r *Router) admit(i *lamina.Invocation) (reason string) {
-	function := counter(&r.running, i.FunctionKey)
-	if !function.begin(i.Reserved) {
-		return ReasonReserved
+func (r *Router) admit(i *lamina.Invocation) (h held, reason string) {
+	h.function = counter(&r.running, i.FunctionKey)
+	if !h.function.begin(i.Reserved) {
+		return held{}, ReasonReserved
 	}
-	if i.Account != "" && !counter(&r.account, i.Account).begin(&i.Unreserved) {
-		function.end()
-		return ReasonThrottled
+	if i.Account == "" {
+		return h, ""
 	}
-	return ""
+	h.account = counter(&r.account, i.Account)
+	if !h.account.begin(&i.Unreserved) {
+		h.function.end()
+		return held{}, ReasonThrottled
+	}
+	return h, ""
 }
 
-func (r *Router) leave(i *lamina.Invocation) {
-	if i.Account != "" {
-		counter(&r.account, i.Account).end()
+func (h held) leave() {
+	if h.account != nil {
+		h.account.end()
 	}
-	counter(&r.running, i.FunctionKey).end()
+	h.function.end()
 }

@@ -45,7 +45,7 @@ type request struct {
 type Router struct {
 	targets sync.Map // version key → *target
 	running sync.Map // function key → *inFlight; an entry stays, so that no count is lost
-	account sync.Map // Request.Account → *inFlight, likewise
+	account sync.Map // Invocation.Account → *inFlight, likewise
 	demand  chan struct{}
 	pools   pools
 	meters  meters
@@ -126,11 +126,12 @@ func (r *Router) Invoke(ctx context.Context, i lamina.Invocation) (lamina.Answer
 	defer r.calls.Done()
 	meter := r.meters.begin(i.VersionKey, i.FunctionARN)
 	defer meter.end()
-	if reason := r.admit(&i); reason != "" {
+	held, reason := r.admit(&i)
+	if reason != "" {
 		meter.refused.Add(1)
 		return lamina.Answer{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: reason}
 	}
-	defer r.leave(&i)
+	defer held.leave()
 	return r.route(ctx, &request{i, meter})
 }
 

@@ -11,11 +11,6 @@ import (
 	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
 )
 
-// Throttled is the answer when no environment has a free slot.
-func Throttled() error {
-	return &lamina.Error{Code: lamina.CodeTooManyRequests, Message: textThrottled, Reason: reasonNoSlot}
-}
-
 // invoke serves Invoke. It reads nothing but this process's memory, so that it
 // works while the store stands still.
 func (s *Service) invoke(ctx context.Context, in *model.InvocationRequest) (*model.InvocationResponse, error) {

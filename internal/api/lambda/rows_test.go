@@ -378,7 +378,7 @@ func TestRow39_Throttled(t *testing.T) {
 	w := managed(t)
 	w.publishLatest().ok(201)
 	w.settle(lamina.LatestPublished)
-	w.fault = Throttled()
+	w.fault = throttled()
 	a := w.invoke("")
 	a.refused(429, "TooManyRequestsException", "Rate Exceeded.")
 	a.has(object{"Reason": "ConcurrentInvocationLimitExceeded", "Type": "User"})

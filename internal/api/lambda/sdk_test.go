@@ -108,7 +108,7 @@ func TestSDKErrors(t *testing.T) {
 	}
 	w.publishLatest().ok(201)
 	w.settle(lamina.LatestPublished)
-	w.fault = Throttled()
+	w.fault = throttled()
 	_, err = c.Invoke(ctx, &sdk.InvokeInput{FunctionName: aws.String("f")}, func(o *sdk.Options) { o.RetryMaxAttempts = 1 })
 	if full, ok := errors.AsType[*types.TooManyRequestsException](err); !ok || full.Reason != types.ThrottleReasonConcurrentInvocationLimitExceeded {
 		t.Error(err)

@@ -87,9 +87,9 @@ func TestInvokeWithResponseStreamHeaders(t *testing.T) {
 		t.Error(a.raw)
 	}
 	w.call("POST", streamPath, `{`).refused(400, "InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: unexpected end of JSON input")
-	w.fault = Throttled()
+	w.fault = throttled()
 	w.pieces = nil
-	w.call("POST", streamPath, `{}`).refused(429, "TooManyRequestsException", textThrottled)
+	w.call("POST", streamPath, `{}`).refused(429, "TooManyRequestsException", "Rate Exceeded.")
 	w.call("POST", strings.Replace(streamPath, "/f/", "/none/", 1), `{}`).refused(404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:"+region+":"+account+":function:none")
 	w.pieces = []string{"a"} // the environment is lost in the middle
 	if got := w.call("POST", streamPath, `{}`).events(); !slices.Equal(got, []string{"PayloadChunk a", "TooManyRequestsException "}) {

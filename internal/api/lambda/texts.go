@@ -116,10 +116,8 @@ const (
 	textBadPayload   = "Could not parse request body into json: Could not parse payload into json: %s"                                                                                                                                   // known form, the parser's words are ours
 	textBadContext   = "Client context must be a valid Base64-encoded JSON object."                                                                                                                                                      // chosen
 	textLongContext  = "Client context must be no more than %d bytes when base64-encoded."                                                                                                                                               // chosen
-	textThrottled    = "Rate Exceeded."                                                                                                                                                                                                  // chosen for managed instances
 	textTenant       = "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."                                                                                           // known
 	textDurable      = "DurableExecutionName can be given only for durable functions, which this server does not support yet."                                                                                                           // chosen
-	reasonNoSlot     = "ConcurrentInvocationLimitExceeded"                                                                                                                                                                               // chosen out of the model's reasons
 )
 
 // Codes that only this package gives.

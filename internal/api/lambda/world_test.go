@@ -19,6 +19,7 @@ import (
 
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/awsproto"
+	"github.com/lamina-dev/lamina/internal/router"
 	"github.com/lamina-dev/lamina/internal/store/blobs"
 	"github.com/lamina-dev/lamina/internal/store/mem"
 	"github.com/lamina-dev/lamina/internal/store/tables"
@@ -67,6 +68,11 @@ func (w *world) AssumableByLambda(_ context.Context, roleARN string) error {
 		return lamina.Errorf("NoSuchEntity", "no role %s", roleARN)
 	}
 	return nil
+}
+
+// throttled is the router's answer when no slot is free.
+func throttled() error {
+	return &lamina.Error{Code: lamina.CodeTooManyRequests, Message: router.TextThrottled, Reason: router.ReasonThrottled}
 }
 
 func (w *world) Invoke(_ context.Context, r lamina.Invocation) (lamina.Answer, error) {
