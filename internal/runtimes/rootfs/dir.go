@@ -183,7 +183,12 @@ func (d *Dir) drop(digest, entry string) (bool, error) {
 // lockFile is a held lock; the kernel lets go of it when its holder dies.
 type lockFile struct{ f *os.File }
 
-func (l *lockFile) release() { _ = l.f.Close() } // nothing was written
+// release unlocks before it closes: a child that is just being started has the
+// file until it runs its own program, and closing alone would leave it the lock.
+func (l *lockFile) release() {
+	_ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN) // closing does it too, if later
+	_ = l.f.Close()                             // nothing was written
+}
 
 // lock waits for a lock until ctx ends.
 func (d *Dir) lock(ctx context.Context, digest string, how int) (*lockFile, error) {

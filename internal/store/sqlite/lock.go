@@ -70,4 +70,11 @@ func readPID(path string) int {
 	return pid
 }
 
-func (l *folderLock) release() error { return l.file.Close() }
+// release unlocks before it closes: a child that is just being started has the
+// file until it runs its own program, and closing alone would leave it the lock.
+func (l *folderLock) release() error {
+	if err := syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN); err != nil {
+		return errors.Join(fmt.Errorf("unlocking the data folder: %w", err), l.file.Close())
+	}
+	return l.file.Close()
+}
