@@ -32,16 +32,6 @@ func (e environment) taken() bool {
 	return e.ended() && e.status.ReasonCode == "" && e.status.Reason == ""
 }
 
-// failure is why environments of a generation can't come up.
-type failure struct {
-	generation int64
-	code, text string
-	errorType  string
-	told       bool // the invocation it was for has learnt of it
-	at         time.Time
-	count      int
-}
-
 // situation is all that decides what happens to one managed version.
 type situation struct {
 	version  lamina.Version
