@@ -27,6 +27,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/awsmodel/logs"
 	"github.com/lamina-dev/lamina/internal/awsmodel/sts"
 	"github.com/lamina-dev/lamina/internal/awsproto"
+	"github.com/lamina-dev/lamina/internal/awsproto/sdktest"
 	"github.com/lamina-dev/lamina/internal/iam/sigv4"
 )
 
@@ -58,6 +59,7 @@ func serve(t testing.TB, m http.Handler) aws.Config {
 			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
 		}),
 		RetryMaxAttempts: 1,
+		HTTPClient:       sdktest.Client(t),
 	}
 }
 

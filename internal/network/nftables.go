@@ -31,9 +31,9 @@ func (f Filter) Nftables() string {
 	for _, a := range f.Resolvers {
 		line("\t\tip daddr %s meta l4proto { tcp, udp } th dport 53 accept", a)
 	}
-	if f.six() {
-		line("\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept")
-	}
+	// Also where nothing of IPv6 is routed: an environment that had found no
+	// neighbour would for a while not look for one when a route is added.
+	line("\t\ticmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept")
 	line("\t\tmeta l4proto { tcp, udp } goto routes")
 	line("\t}")
 	f.resolve(line)

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"github.com/lamina-dev/lamina/internal/awsproto/sdktest"
 )
 
 const metricLimit = 20 * time.Second // for what happened to be readable, on a busy machine
@@ -20,7 +22,7 @@ const metricLimit = 20 * time.Second // for what happened to be readable, on a b
 func (s *server) cloudwatch() *cloudwatch.Client {
 	return cloudwatch.NewFromConfig(aws.Config{
 		Region: region, BaseEndpoint: &s.endpoint, Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		Retryer: func() aws.Retryer { return aws.NopRetryer{} }, HTTPClient: &http.Client{Transport: sdktest.OwnBody{RoundTripper: &http.Transport{}}},
 	})
 }
 

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/lamina-dev/lamina/examples/setup"
+	"github.com/lamina-dev/lamina/internal/awsproto/sdktest"
 )
 
 const (
@@ -191,27 +191,8 @@ func (s *server) clients() *setup.Clients {
 		BaseEndpoint: aws.String(s.endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
-		HTTPClient:   &http.Client{Transport: ownBody{&http.Transport{MaxIdleConnsPerHost: 64}}},
+		HTTPClient:   &http.Client{Transport: sdktest.OwnBody{RoundTripper: &http.Transport{MaxIdleConnsPerHost: 64}}},
 	})
-}
-
-// ownBody sends each request with a body of its own. The SDK (smithy-go 1.28.9)
-// closes the one it gave when the answer's head is there; a transport that just
-// then looks for the body's end takes that for a failed write and hangs up, in
-// the middle of the answer. So it goes with servers that answer at once.
-type ownBody struct{ http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (o ownBody) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return nil, err
-		}
-		r = r.Clone(r.Context())
-		r.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	return o.RoundTripper.RoundTrip(r)
 }
 
 // env is what the users set, and nothing else of AWS's variables.

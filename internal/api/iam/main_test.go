@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/lamina-dev/lamina"
 	apiiam "github.com/lamina-dev/lamina/internal/api/iam"
 	"github.com/lamina-dev/lamina/internal/awsproto"
+	"github.com/lamina-dev/lamina/internal/awsproto/sdktest"
 	core "github.com/lamina-dev/lamina/internal/iam"
 	"github.com/lamina-dev/lamina/internal/store"
 	"github.com/lamina-dev/lamina/internal/store/mem"
@@ -76,10 +76,8 @@ func start(t *testing.T) *world {
 
 // as is a client with another access key.
 func (w *world) as(t *testing.T, key string) *iam.Client {
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
 	return iam.New(iam.Options{
-		Region: "eu-west-1", BaseEndpoint: &w.url, RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: transport},
+		Region: "eu-west-1", BaseEndpoint: &w.url, RetryMaxAttempts: 1, HTTPClient: sdktest.Client(t),
 		Credentials: credentials.NewStaticCredentialsProvider(key, "test", ""),
 	})
 }

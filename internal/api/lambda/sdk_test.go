@@ -12,6 +12,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/awsproto/sdktest"
 )
 
 func (w *world) client() *sdk.Client {
@@ -21,7 +22,7 @@ func (w *world) client() *sdk.Client {
 		BaseEndpoint: aws.String(server.URL),
 		Region:       region,
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
-		HTTPClient:   server.Client(),
+		HTTPClient:   sdktest.Client(w.t),
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/awsproto"
+	"github.com/lamina-dev/lamina/internal/awsproto/sdktest"
 	"github.com/lamina-dev/lamina/internal/store"
 	"github.com/lamina-dev/lamina/internal/store/mem"
 	"github.com/lamina-dev/lamina/internal/store/view"
@@ -98,13 +99,11 @@ func client(t *testing.T, a *API) *cloudwatchlogs.Client {
 	a.Register(mux)
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
 	return cloudwatchlogs.New(cloudwatchlogs.Options{
 		Region:           scope.Region,
 		BaseEndpoint:     &srv.URL,
 		Credentials:      credentials.NewStaticCredentialsProvider("test", "test", ""),
-		HTTPClient:       &http.Client{Transport: transport},
+		HTTPClient:       sdktest.Client(t),
 		RetryMaxAttempts: 1,
 	})
 }

@@ -3,7 +3,6 @@ package sts_test
 import (
 	"bytes"
 	"errors"
-	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/lamina-dev/lamina"
 	apists "github.com/lamina-dev/lamina/internal/api/sts"
 	"github.com/lamina-dev/lamina/internal/awsproto"
+	"github.com/lamina-dev/lamina/internal/awsproto/sdktest"
 	"github.com/lamina-dev/lamina/internal/iam"
 	"github.com/lamina-dev/lamina/internal/store/mem"
 	"github.com/lamina-dev/lamina/internal/store/tables"
@@ -56,10 +56,8 @@ func start(t *testing.T, loopback bool) *world {
 }
 
 func (w *world) as(t *testing.T, key, secret, token string) *sts.Client {
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
 	return sts.New(sts.Options{
-		Region: "eu-west-1", BaseEndpoint: &w.url, RetryMaxAttempts: 1, HTTPClient: &http.Client{Transport: transport},
+		Region: "eu-west-1", BaseEndpoint: &w.url, RetryMaxAttempts: 1, HTTPClient: sdktest.Client(t),
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, token),
 	})
 }
