@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/lamina-dev/lamina/internal/fleet/driver"
 	"github.com/lamina-dev/lamina/internal/network/gateway"
@@ -13,13 +14,15 @@ import (
 
 // sandboxFlags say in what environments run.
 type sandboxFlags struct {
-	Sandbox string `help:"What environments run in: ${enum}. auto is runc where it is installed and permitted, else plain." enum:"auto,plain,runc,runsc" default:"auto"`
+	Sandbox string `help:"What environments run in: ${enum}. auto is runc where it is installed and permitted, else plain; ordinary functions then run in runsc where it is, for micro-VMs." enum:"auto,plain,runc,runsc" default:"auto"`
 	Network string `help:"Network of environments: ${enum}. auto is vpc as root where it can work, else host; none is loopback and the Runtime API alone." enum:"auto,vpc,host,none" default:"auto"`
 }
 
 // choice is a sandbox and a network that this host permits, and why not better ones.
 type choice struct {
 	sandbox, because string
+	ordinary         string // what ordinary functions run in
+	noRunsc          string // why not in runsc; "" where it was not looked for
 	network          oci.Network
 	hostBecause      string
 }
@@ -30,8 +33,20 @@ func (f sandboxFlags) choose(ctx context.Context) (choice, error) {
 	if err != nil {
 		return choice{}, err
 	}
+	// gVisor is for ordinary functions, which AWS runs in micro-VMs, where nothing
+	// else was asked for. Trying it takes as long as trying runc does.
+	var gvisor oci.Result
+	var both sync.WaitGroup
+	if f.Sandbox == "auto" {
+		both.Go(func() { gvisor = oci.Probe(ctx, oci.Runsc, network) })
+	}
 	c, err := f.chooseSandbox(ctx, network)
+	both.Wait()
 	c.network, c.hostBecause = network, because
+	c.ordinary, c.noRunsc = c.sandbox, gvisor.Reason
+	if f.Sandbox == "auto" && gvisor.Reason == "" {
+		c.ordinary = string(oci.Runsc)
+	}
 	return c, err
 }
 
@@ -83,7 +98,7 @@ func notFull(r oci.Result) string {
 }
 
 func (c choice) settings(s driver.Settings) driver.Settings {
-	s.Sandbox, s.Network = c.sandbox, string(c.network)
+	s.Sandbox, s.Ordinary, s.Network = c.sandbox, c.ordinary, string(c.network)
 	return s
 }
 
@@ -92,6 +107,14 @@ func (c choice) String() string {
 		return c.sandbox
 	}
 	return c.sandbox + ": " + c.because
+}
+
+// describeOrdinary says what ordinary functions run in.
+func (c choice) describeOrdinary() string {
+	if c.noRunsc == "" {
+		return c.ordinary
+	}
+	return c.ordinary + ", where AWS has micro-VMs; not gVisor: " + c.noRunsc
 }
 
 func (c choice) describeNetwork() string {
@@ -133,6 +156,6 @@ func reportSandboxes(ctx context.Context) {
 	}
 	c, err := sandboxFlags{Sandbox: "auto", Network: "auto"}.choose(ctx)
 	if err == nil {
-		fmt.Printf("  lamina up takes sandbox %s; network %s\n", c, c.describeNetwork())
+		fmt.Printf("  lamina up takes sandbox %s; for ordinary functions %s; network %s\n", c, c.describeOrdinary(), c.describeNetwork())
 	}
 }

@@ -212,6 +212,7 @@ func (c upCmd) announce(s *server, box choice) {
 	fmt.Printf("  data      %s\n", s.cfg.folder)
 	fmt.Printf("  one vCPU  %.2f of a core (--vcpu-cores)\n", s.cfg.settings.VCPUCores)
 	fmt.Printf("  sandbox   %s (lamina doctor says what it isolates)\n", box)
+	fmt.Printf("  ordinary  functions without a capacity provider: %s\n", box.describeOrdinary())
 	fmt.Printf("  network   %s\n", box.describeNetwork())
 	if !s.cfg.loopback {
 		fmt.Println("No client's keys are accepted at an address off loopback: keys of one's own are still to come.")

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -274,5 +276,31 @@ func TestOrdinaryFunctionThatCannotStart(t *testing.T) {
 	}
 	if strings.Join(kinds, " ") != "platform.start platform.report" {
 		t.Errorf("%q", r.log)
+	}
+}
+
+// Ordinary functions have a kernel of their own by default where gVisor is to be
+// had, as AWS's have in micro-VMs; managed ones share the instance's.
+func TestOrdinaryFunctionsHaveTheirOwnKernel(t *testing.T) {
+	needProcFS(t)
+	needPython(t)
+	needRuntime(t, "runsc")
+	p := makePlace(t, up(t))
+	const source = "import os\ndef handler(event, context):\n    return os.uname().release\n"
+	p.ordinary(t, "own", source, func(in *lambda.CreateFunctionInput) { in.MemorySize = aws.Int32(128) })
+	p.publish(t, p.pythonFunction(t, "shared", source))
+	host, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := strconv.Quote(strings.TrimSpace(string(host)))
+	for function, same := range map[string]bool{"own": false, "shared": true} {
+		out, err := p.Lambda.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: &function})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(out.Payload); out.FunctionError != nil || (got == here) != same {
+			t.Errorf("%s has the kernel %s, this machine %s", function, got, here)
+		}
 	}
 }

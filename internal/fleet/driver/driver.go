@@ -60,6 +60,7 @@ type Settings struct {
 	Images    string            // folder of unpacked images that instances of a host share
 	LogLevel  string            // of the agent's own log; "" means info
 	Sandbox   string            // plain, runc or runsc; "" means plain
+	Ordinary  string            // the same for the environments of ordinary functions; "" means Sandbox
 	Network   string            // of environments: host, none or vpc; "" means host
 	Door      string            // unix socket at which the server answers environments
 	Front     uint16            // port of its front door

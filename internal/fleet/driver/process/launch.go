@@ -82,6 +82,15 @@ func (d *Driver) letGo(in *instance, pid int, group string, w *os.File, spec dri
 	return wire.WriteStart(w, d.startOf(spec, group))
 }
 
+// sandboxOf is what the environments of an instance run in: the hidden fleet's
+// are those of ordinary functions.
+func sandboxOf(spec driver.Spec) string {
+	if spec.Instance.Hidden && spec.Settings.Ordinary != "" {
+		return spec.Settings.Ordinary
+	}
+	return spec.Settings.Sandbox
+}
+
 func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 	return wire.Start{
 		InstanceID: spec.Instance.ID,
@@ -97,7 +106,7 @@ func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 		Roots:      spec.Settings.Roots,
 		Images:     spec.Settings.Images,
 		LogLevel:   spec.Settings.LogLevel,
-		Sandbox:    spec.Settings.Sandbox,
+		Sandbox:    sandboxOf(spec),
 		Network:    spec.Settings.Network,
 		Address:    spec.Instance.PrivateIP,
 		IPv6:       spec.Instance.IPv6,
