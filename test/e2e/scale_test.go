@@ -21,8 +21,11 @@ type seen struct {
 	first    map[string]time.Time // by environment
 	refused  int
 	refusedT time.Time // the first
+	refusedL time.Time // the last
 	others   map[string]int
 }
+
+func newSeen() *seen { return &seen{first: map[string]time.Time{}, others: map[string]int{}} }
 
 func (s *seen) add(environment string, err error) {
 	s.mu.Lock()
@@ -37,6 +40,7 @@ func (s *seen) add(environment string, err error) {
 		if s.refused++; s.refused == 1 {
 			s.refusedT = now
 		}
+		s.refusedL = now
 	default:
 		s.others[err.Error()]++
 	}
@@ -57,7 +61,7 @@ func (s *seen) nth(n int) time.Time {
 
 // load calls with so many callers until stop is closed.
 func load(ctx context.Context, callers int, invoke func(context.Context) (string, error)) (s *seen, wait func()) {
-	s = &seen{first: map[string]time.Time{}, others: map[string]int{}}
+	s = newSeen()
 	var group sync.WaitGroup
 	for range callers {
 		group.Go(func() {
