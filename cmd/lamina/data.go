@@ -54,6 +54,7 @@ func (d dataFlags) folder() (folder, error) {
 func (f folder) store() string     { return filepath.Join(string(f), "store") }
 func (f folder) packages() string  { return filepath.Join(string(f), "packages") }
 func (f folder) images() string    { return filepath.Join(string(f), "images") }
+func (f folder) codes() string     { return filepath.Join(string(f), "code") }
 func (f folder) telemetry() string { return filepath.Join(string(f), "telemetry") }
 func (f folder) metrics() string   { return filepath.Join(string(f), "metrics") }
 func (f folder) instances() string { return filepath.Join(string(f), "instances") }

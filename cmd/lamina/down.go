@@ -121,7 +121,7 @@ func (c resetCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	made := []string{f.store(), f.packages(), f.images(), f.telemetry(), f.metrics(), f.instances(), f.running(), f.secretKey()}
+	made := []string{f.store(), f.packages(), f.images(), f.codes(), f.telemetry(), f.metrics(), f.instances(), f.running(), f.secretKey()}
 	for _, name := range []string{controlSocket, consoleSocket, doorSocket} {
 		path, err := f.socket(name)
 		if err != nil {

@@ -225,7 +225,7 @@ func (s *server) run(ctx context.Context, ready func(context.Context) error) err
 	g.Go(func() error { return s.runMetrics(ctx) })
 	g.Go(func() error { return s.fleet.Run(ctx, s.socket) })
 	g.Go(func() error { return s.controller.Run(ctx) })
-	collector := &controller.Collector{Lambda: s.lambda, Blobs: s.packages, Images: s.cfg.folder.images(), Roots: roots.Open(s.cfg.settings.Roots), Log: s.cfg.log}
+	collector := &controller.Collector{Lambda: s.lambda, Blobs: s.packages, Images: s.cfg.folder.images(), Codes: s.cfg.folder.codes(), Roots: roots.Open(s.cfg.settings.Roots), Log: s.cfg.log}
 	g.Go(func() error { return collector.Run(ctx) })
 	g.Go(func() error { return s.serveConsole(ctx) })
 	g.Go(func() error { return s.serveDoor(ctx) })

@@ -91,7 +91,7 @@ func (c upCmd) Run(ctx context.Context) error {
 	endpoint := "http://" + reachable(l.Addr().(*net.TCPAddr))
 	s, err := newServer(ctx, serverConfig{
 		folder: f, endpoint: endpoint, images: registries, front: uint16(l.Addr().(*net.TCPAddr).Port), loopback: l.Addr().(*net.TCPAddr).IP.IsLoopback(), hosts: c.hosts(), orphan: c.Orphan, age: c.Age, environmentAge: c.EnvAge, log: log, logLimit: c.LogLimit << 20,
-		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, Roots: installed, Images: f.images(), LogLevel: strings.ToLower(c.level().String())}),
+		settings: box.settings(driver.Settings{VCPUCores: c.cores(), CPULimit: c.CPULimit, Runtimes: c.Runtime, Roots: installed, Images: f.images(), Codes: f.codes(), LogLevel: strings.ToLower(c.level().String())}),
 	})
 	if err != nil {
 		return err

@@ -108,10 +108,7 @@ func newAgent(cfg Config) *agent {
 		sampler: sampler{wake: make(chan struct{}, 1)},
 	}
 	a.ctx, a.stop = context.WithCancelCause(context.Background())
-	a.codes = newCodes(filepath.Join(cfg.Dir, "code"), a.fetch)
-	if cfg.threads != nil {
-		a.codes.heavy = cfg.threads.work
-	}
+	a.codes = newCodes(cfg, a.fetch)
 	a.runtime = newRuntimeFiles(filepath.Join(cfg.Dir, "runtime"))
 	a.logs = newShipper(&a.session)
 	a.session.orphan = cfg.Orphan
@@ -198,7 +195,7 @@ func (a *agent) clear() {
 	}
 	for _, e := range entries {
 		switch e.Name() {
-		case "env", "code", "opt", "runtime", imagesDir, ociDir, socketName:
+		case "env", codeDir, "opt", "runtime", imagesDir, ociDir, socketName:
 			if err := os.RemoveAll(filepath.Join(a.cfg.Dir, e.Name())); err != nil {
 				a.log.Warn("remains stay behind", "err", err)
 			}

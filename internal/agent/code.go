@@ -9,151 +9,57 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/runtimes/codepkg"
+	"github.com/lamina-dev/lamina/internal/runtimes/rootfs"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
-// keptUnused is how many unpacked packages stay when nobody uses them, for a
-// replacement that follows at once (chosen: a function's code with its layers).
-const keptUnused = 6
+// codeDir holds unpacked code in the scratch folder, where no other is named.
+const codeDir = "code"
 
-// codes holds unpacked code packages, each fetched once and shared read-only.
+// codes brings code packages and layers. The instances of a host unpack each once
+// and share it read-only.
 type codes struct {
-	dir   string
+	dir   string // what is unpacked
+	temp  string // packages on their way
 	fetch func(ctx context.Context, sha string, w io.Writer) error
 	heavy func(func() error) error // runs what computes for long
-
-	mu      sync.Mutex
-	entries map[string]*code
-	unused  []*code // oldest first
 }
 
-type code struct {
-	sha   string
-	dir   string
-	users int
-	ready chan struct{} // closed when dir is there or err is set
-	err   error
-}
-
-func newCodes(dir string, fetch func(context.Context, string, io.Writer) error) *codes {
-	here := func(f func() error) error { return f() }
-	return &codes{dir: dir, fetch: fetch, heavy: here, entries: make(map[string]*code)}
+func newCodes(cfg Config, fetch func(context.Context, string, io.Writer) error) *codes {
+	c := &codes{dir: cfg.Codes, temp: cfg.Dir, fetch: fetch, heavy: func(f func() error) error { return f() }}
+	if c.dir == "" {
+		c.dir = filepath.Join(cfg.Dir, codeDir)
+	}
+	if cfg.threads != nil {
+		c.heavy = cfg.threads.work
+	}
+	return c
 }
 
 // get gives the folder of an unpacked package until release is called.
 func (c *codes) get(ctx context.Context, sha string) (dir string, release func(), err error) {
-	if b, err := hex.DecodeString(sha); err != nil || len(b) != sha256.Size {
-		return "", nil, fmt.Errorf("%q is no SHA-256", sha)
+	cache, err := rootfs.OpenCache(c.dir)
+	if err != nil {
+		return "", nil, err
 	}
-	for {
-		entry, first := c.use(sha)
-		if first {
-			entry.err = c.bring(ctx, entry)
-			close(entry.ready)
-		}
-		select {
-		case <-entry.ready:
-		case <-ctx.Done():
-			c.release(entry)
-			return "", nil, fmt.Errorf("wait for the code package: %w", ctx.Err())
-		}
-		if entry.err == nil {
-			return entry.dir, sync.OnceFunc(func() { c.release(entry) }), nil
-		}
-		c.release(entry)
-		// Who fetched may have given up for a reason of its own.
-		if !errors.Is(entry.err, context.Canceled) || ctx.Err() != nil {
-			return "", nil, entry.err
-		}
-	}
-}
-
-// use counts one more user; first tells that this one must bring the package.
-func (c *codes) use(sha string) (entry *code, first bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	entry = c.entries[sha]
-	if entry == nil {
-		entry = &code{sha: sha, dir: filepath.Join(c.dir, sha), ready: make(chan struct{})}
-		c.entries[sha] = entry
-		first = true
-	}
-	entry.users++
-	for i, u := range c.unused {
-		if u == entry {
-			c.unused = append(c.unused[:i:i], c.unused[i+1:]...)
-			break
-		}
-	}
-	return entry, first
-}
-
-func (c *codes) release(entry *code) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	entry.users--
-	if entry.failed() {
-		if c.entries[entry.sha] == entry {
-			delete(c.entries, entry.sha) // the next one tries again
-		}
-		return
-	}
-	if entry.users > 0 {
-		return
-	}
-	c.unused = append(c.unused, entry)
-	if len(c.unused) > keptUnused {
-		old := c.unused[0]
-		c.unused = c.unused[1:]
-		delete(c.entries, old.sha)
-		// Under the lock, so that nobody brings it again meanwhile; this is rare.
-		_ = os.RemoveAll(old.dir)
-	}
-}
-
-func (e *code) failed() bool {
-	select {
-	case <-e.ready:
-		return e.err != nil
-	default:
-		return false
-	}
+	return cache.Use(ctx, sha, func(ctx context.Context, dir string) error { return c.bring(ctx, sha, dir) })
 }
 
 // bring fetches, verifies and unpacks.
-func (c *codes) bring(ctx context.Context, entry *code) error {
-	if err := os.MkdirAll(c.dir, 0o711); err != nil {
-		return fmt.Errorf("make the folder for code: %w", err)
+func (c *codes) bring(ctx context.Context, sha, dir string) error {
+	f, err := os.CreateTemp(c.temp, "package-")
+	if err != nil {
+		return fmt.Errorf("make a file for a code package: %w", err)
 	}
-	zip := entry.dir + ".zip"
-	defer os.Remove(zip)
-	if err := c.download(ctx, entry.sha, zip); err != nil {
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if err := c.download(ctx, sha, f.Name()); err != nil {
 		return err
 	}
-	return c.heavy(func() error { return unpack(zip, entry.dir) })
-}
-
-// unpack makes dir of a package, or nothing.
-func unpack(zip, dir string) error {
-	partial := dir + ".part"
-	if err := os.RemoveAll(partial); err != nil {
-		return fmt.Errorf("clear the way for code: %w", err)
-	}
-	if err := os.Mkdir(partial, 0o755); err != nil {
-		return fmt.Errorf("make the folder for code: %w", err)
-	}
-	if err := codepkg.Extract(zip, partial); err != nil {
-		os.RemoveAll(partial)
-		return err
-	}
-	if err := os.Rename(partial, dir); err != nil {
-		return fmt.Errorf("put the code in place: %w", err)
-	}
-	return nil
+	return c.heavy(func() error { return codepkg.Extract(f.Name(), dir) })
 }
 
 // refusal is the server's own answer; asking again would not help.

@@ -19,7 +19,7 @@ type content struct {
 }
 
 // content fetches the code and the layers. Each is unpacked once for all
-// environments; what several layers make together is a tree of links of the
+// environments of the host; what several layers make together is a tree of links of the
 // environment's own.
 func (a *agent) content(ctx context.Context, spec wire.EnvironmentSpec) (c content, err error) {
 	var held []func()

@@ -27,6 +27,7 @@ type Collector struct {
 	Lambda tables.Lambda
 	Blobs  *blobs.Dir
 	Images string        // folder of unpacked images
+	Codes  string        // folder of unpacked code
 	Roots  *roots.Store  // installed runtimes
 	Age    time.Duration // how old a package must be; 0: an hour
 	Log    *slog.Logger
@@ -63,7 +64,19 @@ func (c *Collector) Collect() error {
 	if len(images) > 0 {
 		c.Log.Info("collected unpacked images", "images", images)
 	}
-	return errors.Join(err, imagesErr, c.Roots.Collect())
+	return errors.Join(err, imagesErr, c.codes(stored, age), c.Roots.Collect())
+}
+
+// codes are unpacked again when they are needed again, so those unused for long go too.
+func (c *Collector) codes(stored map[string]bool, age time.Duration) error {
+	dir, err := rootfs.OpenCache(c.Codes)
+	if err != nil {
+		return err
+	}
+	if _, err := dir.Collect(func(digest string) bool { return stored[digest] && time.Since(dir.Used(digest)) < age }); err != nil {
+		return fmt.Errorf("collect unpacked code: %w", err)
+	}
+	return nil
 }
 
 func (c *Collector) images(wanted map[string]bool) (removed []string, err error) {

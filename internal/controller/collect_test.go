@@ -49,6 +49,19 @@ func TestCollect(t *testing.T) {
 		}
 		release()
 	}
+	code, err := rootfs.OpenCache(filepath.Join(dir, "code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpacked := map[string]string{}
+	for _, name := range []string{"function", "forgotten"} {
+		at, release, err := code.Use(t.Context(), id(name), func(_ context.Context, dir string) error { return os.WriteFile(filepath.Join(dir, "f"), nil, 0o644) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		release()
+		unpacked[name] = at
+	}
 	scope := lamina.Scope{Account: "111122223333", Region: "us-east-1"}
 	f := lamina.Function{Scope: scope, Name: "f", Config: lamina.FunctionConfig{
 		CodeSHA256: id("function"), Layers: []lamina.LayerReference{{LayerContent: lamina.LayerContent{SHA256: id("function's layer")}}},
@@ -62,16 +75,24 @@ func TestCollect(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	c := &Collector{Lambda: rows, Blobs: packages, Images: filepath.Join(dir, "images"), Roots: roots.Open(filepath.Join(dir, "roots")), Log: slog.New(slog.DiscardHandler)}
+	c := &Collector{Lambda: rows, Blobs: packages, Images: filepath.Join(dir, "images"), Codes: filepath.Join(dir, "code"), Roots: roots.Open(filepath.Join(dir, "roots")), Log: slog.New(slog.DiscardHandler)}
 	if err := c.Collect(); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := packages.List(); err != nil || len(list) != 8 {
 		t.Errorf("young packages went: %d left, %v", len(list), err)
 	}
+	for name, stays := range map[string]bool{"function": true, "forgotten": false} {
+		if _, err := os.Stat(unpacked[name]); (err == nil) != stays {
+			t.Errorf("unpacked code of %s: %v", name, err)
+		}
+	}
 	c.Age = 1 // nanosecond
 	if err := c.Collect(); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(unpacked["function"]); err == nil {
+		t.Error("unpacked code stays that was not used for long")
 	}
 	want := []string{id("function"), id("version"), id("previous"), id("layer"), id("function's layer"), id("image layer")}
 	slices.Sort(want)

@@ -25,6 +25,7 @@ type Start struct {
 	Runtimes   map[string]string // interpreters named by hand: runtime → executable
 	Roots      string            // folder of installed runtimes; "" means none are
 	Images     string            // folder of unpacked images that instances of this host share; "" means one in Dir
+	Codes      string            // folder of unpacked code that they share; "" means one in Dir
 	LogLevel   string            // of the agent's own log; "" means info
 	Sandbox    string            // plain, runc or runsc; "" means plain
 	Network    string            // of environments: host, none or vpc; "" means host

@@ -58,6 +58,7 @@ type Settings struct {
 	Runtimes  map[string]string // interpreters named by hand: runtime → executable
 	Roots     string            // folder of installed runtimes; "" means none are
 	Images    string            // folder of unpacked images that instances of a host share
+	Codes     string            // folder of unpacked code that they share; "" means that they share none
 	LogLevel  string            // of the agent's own log; "" means info
 	Sandbox   string            // plain, runc or runsc; "" means plain
 	Ordinary  string            // the same for the environments of ordinary functions; "" means Sandbox

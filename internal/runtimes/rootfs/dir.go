@@ -18,14 +18,17 @@ import (
 // Dir is a folder of unpacked roots, each in a folder named by the SHA-256 (hex)
 // of what it was made of. Processes share it: whoever uses a root holds a lock on
 // it, whoever makes or removes one holds it alone.
-type Dir struct{ path string }
+type Dir struct {
+	path  string
+	cache bool // its roots are good for one boot
+}
 
 // OpenDir makes the folder if need be.
 func OpenDir(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o711); err != nil {
 		return nil, fmt.Errorf("make the folder of root file systems: %w", err)
 	}
-	return &Dir{path}, nil
+	return &Dir{path: path}, nil
 }
 
 const (
@@ -33,7 +36,7 @@ const (
 	newPrefix  = "new-"         // being unpacked, of unknown digest so far
 	abandoned  = 24 * time.Hour // after which nobody unpacks there any more (chosen)
 	lockSuffix = ".lock"
-	lockPause  = 50 * time.Millisecond // between tries for a lock that another process holds (chosen)
+	lockPause  = 10 * time.Millisecond // between tries for a lock that another process holds (chosen)
 )
 
 var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -63,6 +66,7 @@ func (d *Dir) hold(ctx context.Context, digest string, fill func(ctx context.Con
 			return nil, err
 		}
 		if _, err = os.Stat(root); err == nil {
+			d.touch(digest)
 			return l, nil
 		}
 		l.release()
@@ -98,7 +102,7 @@ func (d *Dir) place(root string, fill func(part string) error) error {
 	if err == nil {
 		err = os.Chmod(part, 0o755) // whatever the umask is
 	}
-	if err == nil {
+	if err == nil && !d.cache {
 		err = settle(part)
 	}
 	if err == nil {
@@ -141,7 +145,7 @@ func (d *Dir) Collect(keep func(digest string) bool) (removed []string, err erro
 	if err != nil {
 		return nil, fmt.Errorf("list root file systems: %w", err)
 	}
-	var errs []error
+	errs := []error{d.forgetBoots()}
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil && strings.HasPrefix(e.Name(), newPrefix) && time.Since(info.ModTime()) > abandoned {
 			errs = append(errs, os.RemoveAll(filepath.Join(d.path, e.Name())))

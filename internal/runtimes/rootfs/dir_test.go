@@ -37,7 +37,7 @@ func TestUnpackedOnce(t *testing.T) {
 	for range 8 {
 		have.Add(1)
 		all.Go(func() {
-			d := &Dir{first.path}
+			d := &Dir{path: first.path}
 			root, release, err := d.Use(t.Context(), one, func(ctx context.Context, dir string) error {
 				fills.Add(1)
 				time.Sleep(2 * lockPause) // while the others ask
@@ -100,7 +100,7 @@ func TestCollect(t *testing.T) {
 	if err := os.Mkdir(half, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	other := &Dir{d.path} // as another process
+	other := &Dir{path: d.path} // as another process
 	removed, err := other.Collect(func(digest string) bool { return digest == two })
 	if err != nil || len(removed) != 1 || removed[0] != three {
 		t.Fatalf("%q %v", removed, err)
@@ -124,7 +124,7 @@ func TestMake(t *testing.T) {
 	recorded := 0
 	record := func() error {
 		recorded++
-		if removed, err := (&Dir{d.path}).Collect(func(string) bool { return false }); err != nil || len(removed) > 0 {
+		if removed, err := (&Dir{path: d.path}).Collect(func(string) bool { return false }); err != nil || len(removed) > 0 {
 			t.Errorf("collected before anything could refer to it: %q %v", removed, err)
 		}
 		return nil

@@ -105,6 +105,7 @@ func (d *Driver) startOf(spec driver.Spec, group string) wire.Start {
 		Runtimes:   spec.Settings.Runtimes,
 		Roots:      spec.Settings.Roots,
 		Images:     spec.Settings.Images,
+		Codes:      spec.Settings.Codes,
 		LogLevel:   spec.Settings.LogLevel,
 		Sandbox:    sandboxOf(spec),
 		Network:    spec.Settings.Network,
