@@ -9,6 +9,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/runtimes"
 	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 // Limits of one environment. Ordinary functions have AWS's quotas (1,024
@@ -35,6 +36,9 @@ func (e *environment) sandboxSpec(dir string, c content, runtimeDir string, in r
 		RootDir:    in.Root,
 		Limits:     e.limits(),
 		Log:        func(_ sandbox.Stream, line []byte) { e.logs.line(line) },
+	}
+	if e.spec.Managed {
+		s.CPUs = e.a.cpus.take(vcpus(e.spec))
 	}
 	if e.a.cfg.Cgroup != "" {
 		s.Cgroup = path.Join(e.a.cfg.Cgroup, e.spec.ID)
@@ -77,13 +81,16 @@ func (e *environment) limits() sandbox.Limits {
 	return l
 }
 
+// vcpus is how many a managed function finds: memory by ratio (lmi-service.md, last table, row 46).
+func vcpus(s wire.EnvironmentSpec) int { return max(1, int(s.MilliVCPU/1000)) }
+
 func (e *environment) function(api string) runtimes.Function {
 	f := runtimes.Function{
 		Name:             e.spec.Function,
 		Version:          e.spec.Qualifier,
 		Handler:          e.spec.Handler,
 		MemoryMB:         int(e.spec.MemoryMB),
-		VCPUs:            max(1, int(e.spec.MilliVCPU/1000)),
+		VCPUs:            vcpus(e.spec),
 		Region:           e.spec.Region,
 		AccessKeyID:      e.spec.Credentials.AccessKeyID,
 		SecretAccessKey:  e.spec.Credentials.SecretAccessKey,

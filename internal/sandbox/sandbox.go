@@ -91,7 +91,8 @@ type Spec struct {
 	Env     []string // the whole environment, exact
 	WorkDir string   // as the function sees it; "" means Layout.Task
 
-	UID, GID int // 0 means the service's 993:990
+	UID, GID int   // 0 means the service's 993:990
+	CPUs     []int // of the host's, that the processes may use; none given: all
 	Limits   Limits
 	// Cgroup is the group to create for this environment, relative to each cgroup
 	// hierarchy's mount point; its parent must exist. "" means none.

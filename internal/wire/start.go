@@ -21,6 +21,7 @@ type Start struct {
 	Orphan     time.Duration     // how long the agent lives without a server; 0: its default
 	VCPUCores  float64           // share of a core that one vCPU stands for; 0: 1
 	CPUHard    bool              // vCPUs are a quota, not a weight
+	FirstCPU   int               // of this host, from which on its environments get theirs; any number
 	Cgroup     string            // this instance's group below each hierarchy's mount point; "" means none
 	Runtimes   map[string]string // interpreters named by hand: runtime → executable
 	Roots      string            // folder of installed runtimes; "" means none are

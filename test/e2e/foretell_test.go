@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lamina-dev/lamina/examples/setup"
 	"github.com/lamina-dev/lamina/internal/scheduler"
 	"github.com/lamina-dev/lamina/internal/sim"
 )
@@ -59,7 +61,7 @@ func (w work) foretell(vcpu float64) (mean outcome, least, most float64) {
 func (p place) experience(t *testing.T, function string, w work) outcome {
 	t.Helper()
 	random := rand.New(rand.NewPCG(1, 1))
-	event := fmt.Appendf(nil, `{"n":1,"cpu":%f,"sleep":%f}`, w.cpu.Seconds(), w.wait.Seconds())
+	event := fmt.Appendf(nil, `{"cpu":%f,"sleep":%f}`, w.cpu.Seconds(), w.wait.Seconds())
 	var mu sync.Mutex
 	var took, late []time.Duration
 	calls, refused, answered := 0, 0, map[string]bool{}
@@ -73,7 +75,7 @@ func (p place) experience(t *testing.T, function string, w work) outcome {
 		calls++
 		group.Go(func() {
 			sent := time.Now()
-			r, err := callWith(ctx, p.Clients, function, 1, event)
+			r, err := timed(ctx, p.Clients, function, event)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -94,11 +96,26 @@ func (p place) experience(t *testing.T, function string, w work) outcome {
 	return outcome{float64(refused) / float64(calls), float64(len(answered)), p99(took), p99(late)}
 }
 
+// timed is a call whose answer names the environment.
+func timed(ctx context.Context, c *setup.Clients, function string, event []byte) (r reply, err error) {
+	out, err := invoke(ctx, c, function, event)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		return r, fmt.Errorf("reading %s: %w", out, err)
+	}
+	return r, nil
+}
+
 // What lamina simulate says of a small fleet is what happens: within 10 %, of
 // small numbers within a call in a hundred and two environments. The slow suite
 // has loads that the CPU bounds, on vCPUs of a quarter of a core.
 func TestTheSimulationForetellsARealRun(t *testing.T) {
-	const vcpu = 0.25
+	const (
+		vcpu  = 0.25
+		bears = minimum * vcpu / 0.2 // calls a second, of 200 ms of CPU each
+	)
 	p := makePlace(t, up(t, "--cpu-limit", "hard", "--vcpu-cores", fmt.Sprint(vcpu)))
 	// A function that only waits: what else this machine does counts little.
 	loads := []work{
@@ -107,14 +124,19 @@ func TestTheSimulationForetellsARealRun(t *testing.T) {
 	}
 	if os.Getenv("LAMINA_TEST_SLOW") != "" {
 		loads = append(loads,
-			work{"half as much again as the CPU of three environments", 400 * time.Millisecond, 0, 1.5 * 3 / 1.6, 3 * time.Minute, minimum},
-			work{"twice the CPU of three environments", 400 * time.Millisecond, 0, 2 * 3 / 1.6, 3 * time.Minute, 12},
+			work{"half as much again as the CPU of three environments", 200 * time.Millisecond, 0, 1.5 * bears, 2 * time.Minute, minimum},
+			work{"as many environments as the CPU needs", 200 * time.Millisecond, 0, 1.2 * bears, 2 * time.Minute, 12},
 		)
 	}
 	for i, w := range loads {
 		t.Run(w.name, func(t *testing.T) {
 			name := fmt.Sprintf("worker-%d", i)
-			p.publish(t, p.worker(t, name))
+			if w.wait > 0 {
+				p.publish(t, p.worker(t, name))
+			} else { // as processes they share the CPU as the kernel says, not Go
+				needPython(t)
+				p.publish(t, p.pythonFunction(t, name, burner))
+			}
 			p.bound(t, name, minimum, int32(w.most))
 			want, least, most := w.foretell(vcpu)
 			got := p.experience(t, name, w)

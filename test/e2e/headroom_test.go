@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -49,39 +50,43 @@ func TestHeadRoom(t *testing.T) {
 	if os.Getenv("LAMINA_TEST_SLOW") == "" {
 		t.Skip("slow: LAMINA_TEST_SLOW is not set")
 	}
-	length := time.Minute
+	length := 30 * time.Second
 	if os.Getenv("LAMINA_TEST_LONG") != "" {
 		length = 10 * time.Minute
 	}
-	// 5 ms of CPU and 50 ms of waiting. A vCPU is a tenth of a core here, so that
-	// this machine bears four times as much: 20 calls a second, 10 at the target of
-	// one half, of which the Runtime API's client takes a little.
-	const (
-		event  = `{"cpu":0.005,"sleep":0.05}`
-		steady = 6 * 9.0
-	)
+	const warm = 6 // environments
 	for _, c := range []struct {
-		name string
-		rate func(at time.Duration) float64
-		d    time.Duration
-		over bool // more than the head room
+		name   string
+		cpu    time.Duration // per call, and 50 ms of waiting
+		steady float64       // calls a second
+		times  func(at time.Duration) float64
+		d      time.Duration
+		over   bool // more than the head room
 	}{
-		{"half as much again", func(time.Duration) float64 { return 1.5 * steady }, 30 * time.Second, false},
-		{"twice as much in five minutes", func(at time.Duration) float64 { return steady * (1 + at.Seconds()/300) }, 5 * time.Minute, false},
-		{"four times as much", func(time.Duration) float64 { return 4 * steady }, 30 * time.Second, true},
+		// A vCPU is a tenth of a core here, so that this machine bears four times as
+		// much: 20 calls of 5 ms a second, 10 at the target of one half, of which what
+		// serves the calls takes a fifth.
+		{"half as much again", 5 * time.Millisecond, warm * 8, func(time.Duration) float64 { return 1.5 }, 30 * time.Second, false},
+		{"twice as much in five minutes", 5 * time.Millisecond, warm * 8, func(at time.Duration) float64 { return 1 + at.Seconds()/300 }, 5 * time.Minute, false},
+		// More and shorter calls, or new environments serve before the slots are full.
+		{"four times as much", time.Millisecond, warm * 35, func(time.Duration) float64 { return 4 }, 30 * time.Second, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := makePlace(t, up(t, "--cpu-limit", "hard", "--vcpu-cores", "0.1"))
 			p.publish(t, p.worker(t, "worker"))
-			p.bound(t, "worker", 6, 40)
-			until(t, activeLimit, "six environments run", func() bool { return len(p.running(t)) >= 6 })
+			p.bound(t, "worker", warm, warm) // so that its start is not taken for load
+			until(t, activeLimit, "six environments run", func() bool { return len(p.running(t)) >= warm })
+			event := fmt.Sprintf(`{"cpu":%f,"sleep":0.05}`, c.cpu.Seconds())
 			before := newSeen()
-			openLoop(t.Context(), p, before, event, func(time.Duration) float64 { return steady }, length)
-			t.Logf("steady: %d environments answered, %d calls were refused", before.environments(), before.refused)
+			openLoop(t.Context(), p, before, event, func(time.Duration) float64 { return c.steady }, length)
+			p.bound(t, "worker", warm, 40)
 			s := newSeen()
 			start := time.Now()
-			openLoop(t.Context(), p, s, event, c.rate, c.d)
-			t.Logf("then: %d environments, %d refused, the last %s after the load rose", s.environments(), s.refused, s.refusedL.Sub(start).Round(10*time.Millisecond))
+			openLoop(t.Context(), p, s, event, func(at time.Duration) float64 { return c.steady * c.times(at) }, c.d)
+			t.Logf("%d environments answered, then %d", before.environments(), s.environments())
+			if s.refused > 0 {
+				t.Logf("%d calls were refused, from %s to %s after the load rose", s.refused, s.refusedT.Sub(start).Round(10*time.Millisecond), s.refusedL.Sub(start).Round(10*time.Millisecond))
+			}
 			if before.refused > 0 || len(before.others) > 0 || len(s.others) > 0 {
 				t.Errorf("%d refused while nothing changed, errors %v %v", before.refused, before.others, s.others)
 			}

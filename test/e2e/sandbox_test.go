@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -127,5 +128,33 @@ func needRuntime(t *testing.T, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err != nil {
 		t.Skipf("no %s on this machine", name)
+	}
+}
+
+// A function finds as many CPUs as it has vCPUs, memory by ratio, where this machine
+// has more. gVisor tells of all of them.
+func TestFunctionsFindTheirVCPUs(t *testing.T) {
+	needProcFS(t)
+	needPython(t)
+	if runtime.NumCPU() < 2 {
+		t.Skip("one CPU is all that this machine has")
+	}
+	const source = "import os\ndef handler(event, context):\n    return {'affinity': len(os.sched_getaffinity(0)), 'usable': os.process_cpu_count()}\n"
+	for _, sandbox := range []string{"plain", "runc"} {
+		t.Run(sandbox, func(t *testing.T) {
+			if sandbox != "plain" {
+				needRuntime(t, sandbox)
+			}
+			p := makePlace(t, up(t, "--sandbox", sandbox))
+			f := p.pythonFunction(t, "cpus", source)
+			p.publish(t, f)
+			out, err := invoke(t.Context(), p.Clients, f.Name, []byte(`{}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := `{"affinity": 1, "usable": 1}`; string(out) != want {
+				t.Errorf("a function of one vCPU finds %s, want %s", out, want)
+			}
+		})
 	}
 }

@@ -91,7 +91,7 @@ func (p *process) start(ctx context.Context, dir string, log func(sandbox.Stream
 	pidFile, innerPid := filepath.Join(dir, "pid"), filepath.Join(dir, "inner-pid")
 	cmd := p.d.command.more(p.id, filepath.Join(dir, "process.json"), pidFile, innerPid)
 	cmd.Stdout, cmd.Stderr = output.Ends()
-	first, err := await(ctx, cmd, pidFile)
+	first, err := await(ctx, p.spec.CPUs, cmd, pidFile)
 	output.CloseEnds()
 	if err != nil {
 		close(g.open)

@@ -70,7 +70,7 @@ func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, grou
 	cmd := d.command.run(spec.ID, bundle, pidFile)
 	cmd.Dir = bundle
 	cmd.Stdout, cmd.Stderr = output.Ends()
-	first, err := await(ctx, cmd, pidFile)
+	first, err := await(ctx, spec.CPUs, cmd, pidFile)
 	output.CloseEnds()
 	if err == nil {
 		g.release(spec.Log)
@@ -85,8 +85,8 @@ func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, grou
 }
 
 // await runs the runtime to its end and finds the container's first process.
-func await(ctx context.Context, cmd *exec.Cmd, pidFile string) (*os.Process, error) {
-	if err := cmd.Start(); err != nil {
+func await(ctx context.Context, cpus []int, cmd *exec.Cmd, pidFile string) (*os.Process, error) {
+	if err := sandbox.StartOn(cpus, cmd); err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() }) // ended by itself: as good

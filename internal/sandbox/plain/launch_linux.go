@@ -27,6 +27,7 @@ type order struct {
 	NoProc     bool
 	SetUser    bool // change to Spec.UID and GID
 	Root       string
+	CPUs       []int `json:"-"` // it is started on them
 	Spec       stageSpec
 }
 
@@ -86,6 +87,7 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 		NoProc:     d.host.noProc,
 		SetUser:    d.host.dropUser && !d.host.userNS,
 		Root:       root,
+		CPUs:       spec.CPUs,
 		Spec: stageSpec{
 			RootDir: spec.RootDir, Hosts: hosts, TaskDir: spec.TaskDir, RuntimeDir: spec.RuntimeDir, LangDir: spec.LangDir, LayersDir: spec.LayersDir, SocketDir: spec.SocketDir,
 			Argv: spec.Argv, Env: spec.Env, WorkDir: spec.WorkDir, UID: spec.UID, GID: spec.GID,
@@ -144,7 +146,7 @@ func startStage(ctx context.Context, h host, network *netns.Namespace, group *cg
 	cmd.SysProcAttr = attributes(h, o)
 	var p *process
 	start := func() (err error) {
-		p, err = run(cmd, o.Namespaces, group, log, o.Spec.Init, o.Spec.WorkDir)
+		p, err = run(cmd, o.CPUs, o.Namespaces, group, log, o.Spec.Init, o.Spec.WorkDir)
 		return err
 	}
 	if network == nil {

@@ -49,5 +49,5 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 	if d.host.dropUser {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(spec.UID), Gid: uint32(spec.GID)}
 	}
-	return run(cmd, false, nil, spec.Log, spec.Init, spec.WorkDir)
+	return run(cmd, spec.CPUs, false, nil, spec.Log, spec.Init, spec.WorkDir)
 }

@@ -22,10 +22,10 @@ type process struct {
 	commands *commands
 }
 
-// run starts cmd with its output going to log and watches it to its end. Once
+// run starts cmd on these CPUs, with its output going to log, and watches it to its end. Once
 // started, it owns group. A cmd that becomes an init, for commands in workDir,
 // has its socket as the last of its files.
-func run(cmd *exec.Cmd, pidNS bool, group *cgroup.Group, log func(sandbox.Stream, []byte), isInit bool, workDir string) (*process, error) {
+func run(cmd *exec.Cmd, cpus []int, pidNS bool, group *cgroup.Group, log func(sandbox.Stream, []byte), isInit bool, workDir string) (*process, error) {
 	output, err := sandbox.OpenOutput(log)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func run(cmd *exec.Cmd, pidNS bool, group *cgroup.Group, log func(sandbox.Stream
 		cmd.ExtraFiles = append(cmd.ExtraFiles, theirs)
 		p.commands = &commands{conn: conn, group: group, workDir: workDir, running: map[int]*command{}}
 	}
-	if err := cmd.Start(); err != nil {
+	if err := sandbox.StartOn(cpus, cmd); err != nil {
 		output.Close()
 		if isInit {
 			p.commands.conn.Close()

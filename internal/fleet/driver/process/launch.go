@@ -79,7 +79,12 @@ func (d *Driver) letGo(in *instance, pid int, group string, w *os.File, spec dri
 	if err := os.WriteFile(filepath.Join(d.dir(in.id), handleFile), []byte(in.handle.String()), 0o600); err != nil {
 		return err
 	}
-	return wire.WriteStart(w, d.startOf(spec, group))
+	st := d.startOf(spec, group)
+	d.mu.Lock()
+	st.FirstCPU = d.launched
+	d.launched++
+	d.mu.Unlock()
+	return wire.WriteStart(w, st)
 }
 
 // sandboxOf is what the environments of an instance run in: the hidden fleet's

@@ -45,6 +45,7 @@ type Driver struct {
 	watched  map[string]*instance
 	starting []*instance // not yet watched by Run
 	slots    int         // launches under way
+	launched int         // since this server started
 }
 
 var _ driver.Driver = (*Driver)(nil)
