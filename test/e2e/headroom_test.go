@@ -57,22 +57,22 @@ func TestHeadRoom(t *testing.T) {
 	const warm = 6 // environments
 	for _, c := range []struct {
 		name   string
+		cores  string        // that a vCPU is, so that this machine bears the load
 		cpu    time.Duration // per call, and 50 ms of waiting
 		steady float64       // calls a second
 		times  func(at time.Duration) float64
 		d      time.Duration
 		over   bool // more than the head room
 	}{
-		// A vCPU is a tenth of a core here, so that this machine bears four times as
-		// much: 20 calls of 5 ms a second, 10 at the target of one half, of which what
-		// serves the calls takes a fifth.
-		{"half as much again", 5 * time.Millisecond, warm * 8, func(time.Duration) float64 { return 1.5 }, 30 * time.Second, false},
-		{"twice as much in five minutes", 5 * time.Millisecond, warm * 8, func(at time.Duration) float64 { return 1 + at.Seconds()/300 }, 5 * time.Minute, false},
+		// 20 calls a second, 10 at the target of one half, of which what serves the calls
+		// takes a fifth.
+		{"half as much again", "0.1", 5 * time.Millisecond, warm * 8, func(time.Duration) float64 { return 1.5 }, 30 * time.Second, false},
+		{"twice as much in five minutes", "0.1", 5 * time.Millisecond, warm * 8, func(at time.Duration) float64 { return 1 + at.Seconds()/300 }, 5 * time.Minute, false},
 		// More and shorter calls, or new environments serve before the slots are full.
-		{"four times as much", time.Millisecond, warm * 35, func(time.Duration) float64 { return 4 }, 30 * time.Second, true},
+		{"four times as much", "0.05", time.Millisecond, warm * 17, func(time.Duration) float64 { return 4 }, 30 * time.Second, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := makePlace(t, up(t, "--cpu-limit", "hard", "--vcpu-cores", "0.1"))
+			p := makePlace(t, up(t, "--cpu-limit", "hard", "--vcpu-cores", c.cores))
 			p.publish(t, p.worker(t, "worker"))
 			p.bound(t, "worker", warm, warm) // so that its start is not taken for load
 			until(t, activeLimit, "six environments run", func() bool { return len(p.running(t)) >= warm })
