@@ -12,9 +12,11 @@ build:
 	CGO_ENABLED=0 go build -trimpath -o bin/lamina ./cmd/lamina
 
 test:
+	test/install
 	go run ./test/report
 
 slow:
+	test/install
 	LAMINA_TEST_SLOW=1 go run ./test/report
 
 # The checks without the tests: quick enough to run before every commit.

@@ -2,7 +2,8 @@
 // one line saying how many passed, failed and were skipped.
 //
 // A skip that test/skips.txt does not list counts as a failure: a test that
-// silently stopped running protects nothing.
+// silently stopped running protects nothing. Up to three tests that fail are run
+// once more by themselves (docs/decisions/0029); the report names them.
 package main
 
 import (
@@ -39,6 +40,7 @@ func run(ctx context.Context, only string, race bool) int {
 			s.run(ctx, t)
 		}
 	}
+	runAgain(ctx, t, race)
 	t.close(time.Since(start))
 	if t.failed > 0 || t.passed == 0 {
 		return 1

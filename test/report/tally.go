@@ -15,8 +15,15 @@ type tally struct {
 	out     io.Writer
 
 	passed, failed int
-	failures       []string // names
+	failures       []failure
 	skips          []skipped
+	unsteady       []string // names of tests that failed and passed when they were run again
+}
+
+// failure is what failed.
+type failure struct {
+	name   string
+	severe bool // by itself a reason to fail, whatever a second run says
 }
 
 // skipped is a test that did not run.
@@ -30,7 +37,7 @@ func (t *tally) pass() { t.passed++ }
 // fail counts a failure and shows it in full, at once.
 func (t *tally) fail(name, output string) {
 	t.failed++
-	t.failures = append(t.failures, name)
+	t.failures = append(t.failures, failure{name, severe(output)})
 	fmt.Fprintf(t.out, "FAIL %s\n%s\n", name, strings.TrimRight(output, "\n"))
 }
 
@@ -69,22 +76,25 @@ func (a allowedSkip) names(name string) bool {
 
 // failedIn says whether a test of the package, or its build, has been counted as failed already.
 func (t *tally) failedIn(pkg string) bool {
-	for _, name := range t.failures {
-		if strings.HasPrefix(name, short(pkg)+".") || strings.HasPrefix(name, "build "+pkg) {
+	for _, f := range t.failures {
+		if name := f.name; strings.HasPrefix(name, short(pkg)+".") || strings.HasPrefix(name, "build "+pkg) {
 			return true
 		}
 	}
 	return false
 }
 
-// close prints what was skipped and why, what failed, and the closing line.
+// close prints what was skipped and why, what passed at the second try, what failed, and the closing line.
 func (t *tally) close(took time.Duration) {
 	fmt.Fprintln(t.out)
 	for _, s := range t.skips {
 		fmt.Fprintf(t.out, "skipped %s: %s\n", s.name, s.reason)
 	}
-	for _, name := range t.failures {
-		fmt.Fprintf(t.out, "failed  %s\n", name)
+	for _, name := range t.unsteady {
+		fmt.Fprintf(t.out, "unsteady %s: failed, and passed when it was run again by itself\n", name)
+	}
+	for _, f := range t.failures {
+		fmt.Fprintf(t.out, "failed  %s\n", f.name)
 	}
 	fmt.Fprintf(t.out, "took %s\n%d passed, %d failed, %d skipped\n", took.Round(time.Second), t.passed, t.failed, len(t.skips))
 }
