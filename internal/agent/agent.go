@@ -57,7 +57,7 @@ type agent struct {
 	cfg     Config
 	log     *slog.Logger
 	codes   *codes
-	cpus    cpus
+	cpus    *cpus
 	runtime *runtimeFiles
 	logs    *shipper
 	session session
@@ -110,7 +110,7 @@ func newAgent(cfg Config) *agent {
 	}
 	a.ctx, a.stop = context.WithCancelCause(context.Background())
 	a.codes = newCodes(cfg, a.fetch)
-	a.cpus.dealt.Store(int64(cfg.FirstCPU))
+	a.cpus = newCPUs(cfg)
 	a.runtime = newRuntimeFiles(filepath.Join(cfg.Dir, "runtime"))
 	a.logs = newShipper(&a.session)
 	a.session.orphan = cfg.Orphan

@@ -139,6 +139,7 @@ func (e *environment) attempt(ctx, undrained context.Context, dir string, c cont
 		e.api().Close()
 		<-served
 		os.RemoveAll(dir)
+		e.a.cpus.follow(e.spec.ID, nil)
 	}()
 	if f := e.initialize(undrained, began, p); f != nil || undrained.Err() != nil {
 		return e.unlessEnded(undrained, f)
@@ -201,6 +202,7 @@ func (e *environment) launch(ctx context.Context, dir string, c content, in runt
 		return nil, err
 	}
 	e.lines = lines
+	e.a.cpus.follow(e.spec.ID, spec.CPUs)
 	e.mu.Lock()
 	e.proc, e.status.PID = proc, proc.PID()
 	if e.runtime = proc; spec.Init {

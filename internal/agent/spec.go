@@ -37,7 +37,7 @@ func (e *environment) sandboxSpec(dir string, c content, runtimeDir string, in r
 		Limits:     e.limits(),
 		Log:        func(_ sandbox.Stream, line []byte) { e.logs.line(line) },
 	}
-	if e.spec.Managed {
+	if s.CPUs = e.a.cpus.all; e.spec.Managed {
 		s.CPUs = e.a.cpus.take(vcpus(e.spec))
 	}
 	if e.a.cfg.Cgroup != "" {

@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +23,24 @@ func CPUs() []int {
 		}
 	}
 	return all
+}
+
+// StayOn moves this whole process to some of the host's CPUs. Where it may not, it
+// stays where it is.
+func StayOn(cpus []int) {
+	var set unix.CPUSet
+	for _, cpu := range cpus {
+		set.Set(cpu)
+	}
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return
+	}
+	for _, t := range threads { // one that starts meanwhile has its maker's
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			_ = unix.SchedSetaffinity(tid, &set) // it may have ended
+		}
+	}
 }
 
 // StartOn starts cmd with only some of the host's CPUs (Spec.CPUs); none given
