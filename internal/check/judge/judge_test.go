@@ -168,6 +168,22 @@ func TestState(t *testing.T) {
 	}
 }
 
+// Where requests overlap in one worker, two writes of each event that agree are chance.
+func TestStateOfOverlappedRequests(t *testing.T) {
+	var facts []watch.Record
+	var requests []trace.Request
+	for i, value := range []string{"5", "7", "5", "7", "5", "7"} {
+		requests = append(requests, good(i, i%2, i*20, i*20+10))
+		facts = append(facts, write(i, watch.GlobalWrite, "index.rate", watch.Detail{What: "bind", Before: "0", After: value}))
+	}
+	for n, want := range map[int]int{4: 0, 6: 1} {
+		tr := &trace.Trace{Begin: begin, Facts: facts[:n], Requests: requests}
+		if got := kinds(newCase(finding.Node).State(tr)); len(got) != want {
+			t.Errorf("%d writes: %q", n, got)
+		}
+	}
+}
+
 func TestFiles(t *testing.T) {
 	const path = "/tmp/report.csv"
 	op := func(n int, op string) watch.Record { return write(n, watch.File, path, watch.Detail{Op: op}) }

@@ -106,7 +106,8 @@ func (c Case) replaced(t *trace.Trace, k writeKey, writes []watch.Record) (findi
 
 // determined looks for values that depend on the event alone, though they carry
 // none of its words: each of two events always leaves the same, and not what the
-// other leaves. Counters and clocks do not.
+// other leaves. Counters and clocks do not. Where requests overlap in one worker a
+// write is now and then taken for another's, so there more of them must agree.
 func (c Case) determined(t *trace.Trace, k writeKey, writes []watch.Record) (finding.Finding, bool) {
 	type left struct {
 		by    trace.Request
@@ -130,9 +131,13 @@ func (c Case) determined(t *trace.Trace, k writeKey, writes []watch.Record) (fin
 		l.times++
 		l.mixed = l.mixed || l.write.Detail.After != w.Detail.After
 	}
+	least := 2
+	if c.Language == finding.Node {
+		least = 3
+	}
 	var steady []*left
 	for _, e := range order {
-		if l := byEvent[e]; l.times >= 2 && !l.mixed {
+		if l := byEvent[e]; l.times >= least && !l.mixed {
 			steady = append(steady, l)
 		}
 	}

@@ -1,7 +1,7 @@
 // Derives a key from a password.
 import { pbkdf2Sync } from "node:crypto";
 
-const ROUNDS = 900_000;
+const ROUNDS = 2_000_000;
 
 export async function handler(event) {
   // Wrong: the synchronous form holds the loop; all other requests of this worker stand still meanwhile.
