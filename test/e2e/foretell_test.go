@@ -124,7 +124,7 @@ func TestTheSimulationForetellsARealRun(t *testing.T) {
 	}
 	if os.Getenv("LAMINA_TEST_SLOW") != "" {
 		loads = append(loads,
-			work{"half as much again as the CPU of three environments", 200 * time.Millisecond, 0, 1.5 * bears, 2 * time.Minute, minimum},
+			work{"twice what the CPU of three environments bears", 200 * time.Millisecond, 0, 2 * bears, 2 * time.Minute, minimum},
 			work{"as many environments as the CPU needs", 200 * time.Millisecond, 0, 1.2 * bears, 2 * time.Minute, 12},
 		)
 	}
