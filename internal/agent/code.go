@@ -50,16 +50,24 @@ func (c *codes) get(ctx context.Context, sha string) (dir string, release func()
 
 // bring fetches, verifies and unpacks.
 func (c *codes) bring(ctx context.Context, sha, dir string) error {
+	return c.whole(ctx, sha, func(f *os.File) error {
+		return c.heavy(func() error { return codepkg.Extract(f.Name(), dir) })
+	})
+}
+
+// whole fetches a package or a layer of an image, all of it, before use sees any.
+// The file is gone afterwards.
+func (c *codes) whole(ctx context.Context, sha string, use func(*os.File) error) error {
 	f, err := os.CreateTemp(c.temp, "package-")
 	if err != nil {
-		return fmt.Errorf("make a file for a code package: %w", err)
+		return fmt.Errorf("make a file for it: %w", err)
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
 	if err := c.download(ctx, sha, f.Name()); err != nil {
 		return err
 	}
-	return c.heavy(func() error { return codepkg.Extract(f.Name(), dir) })
+	return use(f)
 }
 
 // refusal is the server's own answer; asking again would not help.

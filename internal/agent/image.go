@@ -38,25 +38,11 @@ func (a *agent) unpack(ctx context.Context, layers []string, dir string) error {
 	}
 	defer t.Close()
 	for _, sha := range layers {
-		if err := a.layer(ctx, t, sha); err != nil {
+		if err := a.codes.whole(ctx, sha, func(f *os.File) error { return t.Layer(contextReader{ctx, f}) }); err != nil {
 			return fmt.Errorf("layer sha256:%s: %w", sha, err)
 		}
 	}
 	return t.Prepare()
-}
-
-// layer fetches one layer, whole, before anything of it is unpacked.
-func (a *agent) layer(ctx context.Context, t *rootfs.Tree, sha string) error {
-	f, err := os.CreateTemp(a.cfg.Dir, "layer-")
-	if err != nil {
-		return fmt.Errorf("make a file for it: %w", err)
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if err := a.codes.download(ctx, sha, f.Name()); err != nil {
-		return err
-	}
-	return t.Layer(contextReader{ctx, f})
 }
 
 // contextReader ends an unpacking when the context ends.

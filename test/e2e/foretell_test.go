@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lamina-dev/lamina/examples/setup"
 	"github.com/lamina-dev/lamina/internal/scheduler"
 	"github.com/lamina-dev/lamina/internal/sim"
 )
@@ -75,7 +73,7 @@ func (p place) experience(t *testing.T, function string, w work) outcome {
 		calls++
 		group.Go(func() {
 			sent := time.Now()
-			r, err := timed(ctx, p.Clients, function, event)
+			r, err := callWith(ctx, p.Clients, function, 0, event)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -94,18 +92,6 @@ func (p place) experience(t *testing.T, function string, w work) outcome {
 		return d[len(d)*99/100].Seconds() * 1000
 	}
 	return outcome{float64(refused) / float64(calls), float64(len(answered)), p99(took), p99(late)}
-}
-
-// timed is a call whose answer names the environment.
-func timed(ctx context.Context, c *setup.Clients, function string, event []byte) (r reply, err error) {
-	out, err := invoke(ctx, c, function, event)
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(out, &r); err != nil {
-		return r, fmt.Errorf("reading %s: %w", out, err)
-	}
-	return r, nil
 }
 
 // What lamina simulate says of a small fleet is what happens: within 10 %, of
