@@ -19,8 +19,8 @@ const (
 // partners are the lines each of Lamina's is held against; the first is the
 // bare path with the same client.
 var partners = map[string][]string{
-	"lamina":          {"bare4", "bare4-http", "proxy"},
-	"lamina-official": {"bare4-official", "proxy"},
+	"lamina":          {"bare4", "bare4-http", "bare-spread", "bare-spread-http", "proxy"},
+	"lamina-official": {"bare4-official", "bare-spread-official", "proxy"},
 }
 
 // compare works out what lines say of each other.

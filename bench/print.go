@@ -84,6 +84,10 @@ func (r *report) name(key string) string {
 	switch key {
 	case "bare4-http":
 		return "bare 4 processes with net/http, lean client"
+	case "bare-spread", "bare-spread-official":
+		return "bare path, all environments"
+	case "bare-spread-http":
+		return "bare path, all environments, net/http"
 	case "proxy":
 		return "ReverseProxy"
 	}

@@ -42,8 +42,11 @@ var kinds = []kind{
 	{"proxy", "the same behind ReverseProxy", startProxy},
 	{"bare3", "bare 3-step path, lean client", startBare3},
 	{"bare4", "bare 4 processes, lean client", bare4{}.start},
+	{"bare-spread", "  with an agent and a function for each environment", bare4{spread: true}.start},
 	{"bare4-http", "  with net/http at the front", bare4{http: true}.start},
+	{"bare-spread-http", "  with both", bare4{http: true, spread: true}.start},
 	{"bare4-official", "bare 4 processes, aws-lambda-go", bare4{official: true}.start},
+	{"bare-spread-official", "  with an agent and a function for each environment", bare4{official: true, spread: true}.start},
 	{"lamina", "Lamina, lean client", startLamina(false)},
 	{"lamina-official", "Lamina, aws-lambda-go", startLamina(true)},
 }
@@ -55,18 +58,18 @@ func (s *subject) plain(addr string, payload []byte) {
 }
 
 // role starts one process of the subject's and gives the addresses it serves.
-func (s *subject) role(pids map[string]int, name string, args ...string) ([]string, error) {
+func (s *subject) role(pids pids, name string, args ...string) ([]string, error) {
 	p, addrs, err := startRole(name, args...)
 	if err != nil {
 		return nil, err
 	}
 	s.ends = append(s.ends, p.stop)
-	pids[name] = p.pid()
+	pids.add(name, p)
 	return addrs, nil
 }
 
 func startDirect(b *bench, s *subject) error {
-	pids := map[string]int{}
+	pids := pids{}
 	addrs, err := s.role(pids, "direct")
 	if err != nil {
 		return err
@@ -77,7 +80,7 @@ func startDirect(b *bench, s *subject) error {
 }
 
 func startProxy(b *bench, s *subject) error {
-	pids := map[string]int{}
+	pids := pids{}
 	addrs, err := s.role(pids, "direct")
 	if err != nil {
 		return err
@@ -91,7 +94,7 @@ func startProxy(b *bench, s *subject) error {
 }
 
 func startBare3(b *bench, s *subject) error {
-	pids := map[string]int{}
+	pids := pids{}
 	addrs, err := s.role(pids, "router")
 	if err != nil {
 		return err
@@ -104,23 +107,32 @@ func startBare3(b *bench, s *subject) error {
 	return nil
 }
 
-// bare4 are the four processes client, server, agent, runtime and nothing else.
-type bare4 struct{ official, http bool }
+// bare4 are the four processes client, server, agent, runtime and nothing else;
+// spread: with an agent and a runtime for each of Lamina's environments.
+type bare4 struct{ official, http, spread bool }
 
 func (v bare4) start(b *bench, s *subject) error {
-	pids := map[string]int{}
-	agent, err := s.role(pids, "agent", filepath.Join(b.dir, s.key+".sock"))
-	if err != nil {
-		return err
+	pids := pids{}
+	many := 1
+	if v.spread {
+		many = b.environments
 	}
-	if err := s.runtime(b, pids, agent[1], v.official); err != nil {
-		return err
+	var agents []string
+	for i := range many {
+		agent, err := s.role(pids, "agent", filepath.Join(b.dir, s.key+strconv.Itoa(i)+".sock"))
+		if err != nil {
+			return err
+		}
+		if err := s.runtime(b, pids, agent[1], v.official); err != nil {
+			return err
+		}
+		agents = append(agents, agent[0])
 	}
 	name := "server"
 	if v.http {
 		name = "server-http"
 	}
-	server, err := s.role(pids, name, agent[0])
+	server, err := s.role(pids, name, agents...)
 	if err != nil {
 		return err
 	}
@@ -130,7 +142,7 @@ func (v bare4) start(b *bench, s *subject) error {
 }
 
 // runtime starts the function's process on a Runtime API.
-func (s *subject) runtime(b *bench, pids map[string]int, api string, official bool) error {
+func (s *subject) runtime(b *bench, pids pids, api string, official bool) error {
 	cmd := exec.Command(b.bootstrap)
 	cmd.Env = append(os.Environ(), "AWS_LAMBDA_RUNTIME_API="+api, "AWS_LAMBDA_MAX_CONCURRENCY="+strconv.Itoa(b.slots()))
 	if official {
@@ -142,7 +154,7 @@ func (s *subject) runtime(b *bench, pids map[string]int, api string, official bo
 		return err
 	}
 	s.ends = append(s.ends, p.kill)
-	pids["runtime"] = p.pid()
+	pids.add("runtime", p)
 	return nil
 }
 

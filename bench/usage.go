@@ -27,12 +27,19 @@ func ownUsage() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
+// pids are processes by role.
+type pids map[string][]int
+
+func (p pids) add(role string, one *process) { p[role] = append(p[role], one.pid()) }
+
 // usageOf looks at processes by role.
-func usageOf(pids map[string]int) func() usage {
+func usageOf(p pids) func() usage {
 	return func() usage {
 		u := usage{}
-		for role, pid := range pids {
-			u[role] += cpuTime(pid)
+		for role, all := range p {
+			for _, pid := range all {
+				u[role] += cpuTime(pid)
+			}
 		}
 		return u
 	}

@@ -29,7 +29,7 @@ var layers = map[string]int{
 	"internal/fleet": 2, "internal/queue": 2, "internal/iam": 2, "internal/sandbox": 2, "internal/network": 2,
 	"internal/runtimeapi": 2, "internal/runtimes": 2, "internal/scheduler": 2, "internal/scaler": 2,
 
-	"internal/store": 1, "internal/telemetry": 1, "internal/wire": 1, "internal/netns": 1, "internal/awsmodel": 1,
+	"internal/store": 1, "internal/telemetry": 1, "internal/wire": 1, "internal/rawconn": 1, "internal/netns": 1, "internal/awsmodel": 1,
 
 	"": 0, "internal/awsproto": 0,
 }

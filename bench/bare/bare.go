@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -81,8 +82,8 @@ func agent(_ context.Context, args []string, ready func(...string)) error {
 	return serveConns(front, func(c net.Conn) { serveFrames(c, p.caller()) })
 }
 
-// server is the second of the four processes: clients on one side, the agent's
-// socket args[0] on the other, one connection to it for each client's.
+// server is the second of the four processes: clients on one side, the agents'
+// sockets args on the other, one connection to each for each client's.
 func server(_ context.Context, args []string, ready func(...string)) error {
 	front, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,30 +91,39 @@ func server(_ context.Context, args []string, ready func(...string)) error {
 	}
 	ready(front.Addr().String())
 	return serveConns(front, func(c net.Conn) {
-		to, err := dialFrames(args[0])
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "bare server:", err)
-			return
+		var to spread
+		defer to.close()
+		for _, addr := range args {
+			one, err := dialFrames(addr)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "bare server:", err)
+				return
+			}
+			to = append(to, one)
 		}
-		defer to.Close()
 		serveClient(c, to)
 	})
 }
 
-// serverHTTP is server with net/http at its front, which Lamina's public edge keeps.
+// serverHTTP is server with net/http at its front, which Lamina's public edge
+// keeps: connections to the agents are shared by all clients.
 func serverHTTP(_ context.Context, args []string, ready func(...string)) error {
-	idle := make(chan *frames, idlePerHost)
+	idle := make([]chan *frames, len(args))
+	for i := range idle {
+		idle[i] = make(chan *frames, idlePerHost)
+	}
 	return serveHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := readAll(r)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		i := rand.IntN(len(args))
 		var to *frames
 		select {
-		case to = <-idle:
+		case to = <-idle[i]:
 		default:
-			if to, err = dialFrames(args[0]); err != nil {
+			if to, err = dialFrames(args[i]); err != nil {
 				http.Error(w, err.Error(), http.StatusBadGateway)
 				return
 			}
@@ -125,7 +135,7 @@ func serverHTTP(_ context.Context, args []string, ready func(...string)) error {
 			return
 		}
 		writeJSON(w, answer)
-		idle <- to
+		idle[i] <- to
 	}), ready)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 
 	"github.com/lamina-dev/lamina/bench/rawhttp"
@@ -81,6 +82,19 @@ func (f *frames) call(event []byte) ([]byte, error) {
 	var err error
 	f.in, err = readFrame(f.r, f.in)
 	return f.in, err
+}
+
+// spread sends each event to an agent by chance, as Lamina's router does.
+type spread []*frames
+
+func (s spread) call(event []byte) ([]byte, error) {
+	return s[rand.IntN(len(s))].call(event)
+}
+
+func (s spread) close() {
+	for _, f := range s {
+		f.Close()
+	}
 }
 
 func appendFrame(out, body []byte) []byte {

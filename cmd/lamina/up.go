@@ -18,6 +18,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/fleet/driver"
 	"github.com/lamina-dev/lamina/internal/network/door"
+	"github.com/lamina-dev/lamina/internal/rawconn"
 )
 
 const (
@@ -154,7 +155,7 @@ func (c upCmd) serve(ctx context.Context, s *server, l net.Listener, box choice)
 				return err
 			}
 			c.announce(s, box)
-			if err := web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := web.Serve(rawconn.Listener(l)); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve: %w", err)
 			}
 			return nil

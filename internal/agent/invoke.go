@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lamina-dev/lamina/internal/rawconn"
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
@@ -67,6 +68,7 @@ type caller struct {
 func (a *agent) serveConn(ctx context.Context, conn net.Conn) {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
+	conn = rawconn.New(conn)
 	c := &caller{Conn: conn, r: bufio.NewReaderSize(conn, ioBuffer), w: bufio.NewWriterSize(conn, ioBuffer)}
 	defer c.leave()
 	for {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/rawconn"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
@@ -264,5 +265,9 @@ func dial(addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net.DialTimeout(network, address, time.Second)
+	c, err := net.DialTimeout(network, address, time.Second)
+	if err != nil {
+		return nil, err
+	}
+	return rawconn.New(c), nil
 }

@@ -12,9 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/lamina-dev/lamina/internal/rawconn"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
@@ -34,33 +34,17 @@ type conn struct {
 	agent, kind string // the last User-Agent and Content-Type that quickHead saw
 
 	trailing trailing // the body that is being read, if it has trailers
-	raw      syscall.RawConn
-	look     func(fd uintptr) // of alive, made once
-	open     bool             // what look has seen
 }
 
 func newConn(c net.Conn) *conn {
-	w := &conn{Conn: c}
+	w := &conn{Conn: rawconn.New(c)}
 	w.r = bufio.NewReader((*bounded)(w))
-	if sc, ok := c.(syscall.Conn); ok {
-		w.raw, _ = sc.SyscallConn() // without it a closed connection is noticed later
-	}
-	w.look = func(fd uintptr) {
-		var b [1]byte
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		w.open = n > 0 || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR)
-	}
 	return w
 }
 
 // alive looks for the end of the stream without reading from it, lest an event
 // be written into the void.
-func (w *conn) alive() bool {
-	if w.raw == nil {
-		return true
-	}
-	return w.raw.Control(w.look) == nil && w.open
-}
+func (w *conn) alive() bool { return rawconn.Alive(w.Conn) }
 
 // breakOff lets a running read fail.
 func (w *conn) breakOff() { w.SetReadDeadline(time.Unix(1, 0)) }
