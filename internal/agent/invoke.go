@@ -66,9 +66,9 @@ type caller struct {
 // serveConn handles one invocation after the other. When a client goes away in
 // the middle of one, the slot stays taken until the runtime answers.
 func (a *agent) serveConn(ctx context.Context, conn net.Conn) {
+	conn = rawconn.New(conn)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	conn = rawconn.New(conn)
 	c := &caller{Conn: conn, r: bufio.NewReaderSize(conn, ioBuffer), w: bufio.NewWriterSize(conn, ioBuffer)}
 	defer c.leave()
 	for {
