@@ -85,6 +85,9 @@ func (c checkCmd) run(ctx context.Context) (checkreport.Report, error) {
 	if cfg.Sandbox, err = plain.New(ctx); err != nil {
 		return checkreport.Report{}, err
 	}
+	if cfg.Progress != nil {
+		cfg.Progress("preparing the code; Go is built here")
+	}
 	if cfg.Go, err = check.BuildGo(ctx, cfg.Function, dir); err != nil {
 		return checkreport.Report{}, err
 	}
@@ -136,6 +139,9 @@ func (c checkCmd) local() (bed.Function, error) {
 	path, err := filepath.Abs(c.Code)
 	if err != nil {
 		return bed.Function{}, err
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() && filepath.Ext(path) != ".zip" {
+		return bed.Function{}, fmt.Errorf("--code %s is neither a folder nor a zip file: name the folder that the handler's file is in", c.Code)
 	}
 	name := strings.TrimSuffix(filepath.Base(path), ".zip")
 	return bed.Function{Name: name, TaskDir: path, Architecture: hostArchitecture(), Region: c.region()}, nil

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/check/bed"
@@ -105,6 +106,7 @@ type check struct {
 	runs     []report.Run
 	gaps     []string // not covered
 	watched  bool     // the watch told something
+	passed   progress // of the first pass of overlapped requests
 
 	dependent map[string]bool // paths of answers that depend on what ran before
 }
@@ -162,15 +164,46 @@ func (c *check) run(ctx context.Context) error {
 	defer cancel()
 	for _, step := range []func(context.Context) error{c.learn, c.overlap, c.settle} {
 		err := step(ctx)
-		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			c.gap("the time was over before all was run; --time gives more")
-			return nil
+			break
 		}
-		if err != nil {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return c.enough()
+}
+
+// progress is how many rounds of a pass are done.
+type progress struct {
+	done, of int
+	began    time.Time
+}
+
+// enough refuses to call a function right whose requests have not overlapped in
+// all the ways of a first pass.
+func (c *check) enough() error {
+	p := c.passed
+	switch {
+	case c.found.Len() > 0 || p.of > 0 && p.done == p.of:
+		return nil
+	case len(c.overlapping()) == 0:
+		var why []string
+		for _, e := range c.events {
+			why = append(why, e.Name+": "+e.left)
+		}
+		return &NotCheckable{"No event can be overlapped with others:\n  " + strings.Join(firstOf(why, 4), "\n  "), "Provide events that the function answers well alone (--events DIR), and more time for each (--timeout) if that is what they lack."}
+	}
+	need := 2 * c.cfg.Time
+	if p.done > 0 { // what came before, and all rounds at the pace of those that were
+		rounds := time.Since(p.began) / time.Duration(p.done) * time.Duration(p.of)
+		need = max(c.cfg.Time+5*time.Second, p.began.Sub(c.began)+rounds*5/4)
+	}
+	return &NotCheckable{
+		fmt.Sprintf("Nothing was found, but the time was over after %d of %d rounds of overlapped requests.", p.done, max(p.of, 1)),
+		fmt.Sprintf("Give more: --time %ds, or fewer or quicker events.", int(need.Round(5*time.Second).Seconds())),
+	}
 }
 
 // overtime is how long past its time a check may run: an environment's end and
@@ -271,6 +304,9 @@ func (c *check) notCovered() []string {
 	}
 	if b := c.cfg.Go; b != nil && b.Why != "" {
 		list = append(list, "data races: the function could not be built with the race detector ("+b.Why+")")
+	}
+	if len(c.events) == 1 {
+		list = append(list, "data of other requests: all have the same event, so its answer can't carry another's; give four or more of different data")
 	}
 	return append(list, "what the events do not reach, other services' own concurrency, and interleavings that did not come up: nothing found is no proof")
 }

@@ -110,6 +110,27 @@ def handler(event, context):
 	}
 }
 
+// A function is called right only when its requests have overlapped.
+func TestNoVerdictBeforeAPassIsDone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		sleep   string
+		timeout time.Duration
+		want    string
+	}{
+		"too little time":      {"0.7", 3 * time.Second, "--time"},
+		"all time out by then": {"5", 300 * time.Millisecond, "--time"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config(t, "import time\ndef handler(event, context):\n    time.sleep("+tt.sleep+")\n    return event\n", users...)
+			cfg.Time, cfg.Whole, cfg.Function.Timeout = 2*time.Second, false, tt.timeout
+			r, err := checked(t, cfg)
+			if _, ok := errors.AsType[*NotCheckable](err); !ok || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %+v, %v, want a word of %q", r, err, tt.want)
+			}
+		})
+	}
+}
+
 func TestNoVerdictWithoutWhatIsNeeded(t *testing.T) {
 	const fine = "def handler(event, context):\n    return 1\n"
 	for name, tt := range map[string]struct {

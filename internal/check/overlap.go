@@ -44,16 +44,23 @@ func (c *check) overlap(ctx context.Context) error {
 		s.Events = append(s.Events, plan.Event{Alone: c.events[i].alone})
 	}
 	for pass := 0; ; pass++ {
-		for n, p := range plan.Pass(s, pass) {
+		rounds := plan.Pass(s, pass)
+		if pass == 0 {
+			c.passed = progress{of: len(rounds), began: time.Now()}
+		}
+		for n, p := range rounds {
 			if pass > 0 && c.left() < c.reserve() {
 				return nil
 			}
 			if pass == 0 && c.left() <= 0 && !c.cfg.Whole {
 				c.gap("%s and what comes after it: the time was over; --time gives more", p.Name)
-				return nil
+				return nil // whatever was found is something
 			}
 			if err := c.round(ctx, p, index); err != nil {
 				return err
+			}
+			if pass == 0 && ctx.Err() == nil {
+				c.passed.done++
 			}
 			if pass == 0 && n == 0 {
 				if err := c.grow(ctx, index); err != nil {

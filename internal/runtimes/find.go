@@ -108,7 +108,7 @@ func find(ctx context.Context, runtime, override string) (Interpreter, error) {
 	if len(tried) > 0 {
 		reason = "no interpreter runs here: tried " + strings.Join(tried, ", ")
 	}
-	return Interpreter{}, &MissingError{Runtime: runtime, Reason: reason, Remedy: fmt.Sprintf("get one with %s, or name one with --runtime %s=PATH", lang.remedy(runtime, version), runtime)}
+	return Interpreter{}, &MissingError{Runtime: runtime, Reason: reason, Remedy: fmt.Sprintf("get one with %s, or name one with --runtime %s=PATH (lamina check: --interpreter)", lang.remedy(runtime, version), runtime)}
 }
 
 // try runs one candidate.

@@ -51,6 +51,9 @@ func withInstall(err error) error {
 	if !ok || len(roots.Ways(m.Runtime)) == 0 {
 		return err
 	}
+	if _, unserved := lookUp(m.Runtime); unserved != nil {
+		return err // installed, it would be of no use
+	}
 	more := *m
 	more.Remedy = fmt.Sprintf("install it with `lamina runtimes install %s`", m.Runtime)
 	if m.Remedy != "" {

@@ -91,7 +91,17 @@ func lookUp(runtime string) (family, error) {
 		}
 		return k.family, nil
 	}
-	return familyLater, &MissingError{Runtime: runtime, Reason: "not known to this version of Lamina"}
+	return familyLater, &MissingError{Runtime: runtime, Reason: "not known to this version of Lamina", Remedy: "it serves " + strings.Join(served(), ", ")}
+}
+
+// served are the names of those that can run.
+func served() (names []string) {
+	for _, k := range known {
+		if k.family != familyLater {
+			names = append(names, k.name)
+		}
+	}
+	return names
 }
 
 // Find gives the interpreter for a runtime, or a *MissingError. overrides maps

@@ -21,7 +21,7 @@ func (c Case) Log(t *trace.Trace) (list []finding.Finding) {
 			continue
 		}
 		problem := lineProblem(t, line.Text)
-		if problem == "" || strings.Contains(line.Text, runtimesOwn[c.Language]) && runtimesOwn[c.Language] != "" {
+		if problem == "" || slices.ContainsFunc(runtimesOwn[c.Language], func(own string) bool { return strings.Contains(line.Text, own) }) {
 			continue
 		}
 		var involved []trace.Request
@@ -38,11 +38,14 @@ func (c Case) Log(t *trace.Trace) (list []finding.Finding) {
 	return list
 }
 
-// runtimesOwn is in what the runtimes' clients log by themselves without a request
-// id: aws-lambda-go of a handler's error, Java's when its threads start.
-var runtimesOwn = map[finding.Language]string{
-	finding.Native: ` {"errorMessage":`,
-	finding.Java:   ` concurrent function handler threads."`,
+// runtimesOwn are in what the runtimes' clients log by themselves without a request
+// id: aws-lambda-go of a handler's error and before it ends, Java's when its threads start.
+var runtimesOwn = map[finding.Language][]string{
+	finding.Native: {
+		` {"errorMessage":`, "calling the handler function resulted in a panic, the process should exit",
+		"unexpected error occurred when sending the function ", "failed to get the next invoke: ",
+	},
+	finding.Java: {` concurrent function handler threads."`},
 }
 
 // lineProblem says what a line lacks; "" for nothing.

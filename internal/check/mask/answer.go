@@ -109,6 +109,8 @@ func (f *flattener) value(path string, v any) {
 		f.text(path, v)
 	case json.Number:
 		f.number(path, v.String())
+	case nil:
+		f.add(path, false, "null")
 	default:
 		f.add(path, false, fmt.Sprint(v))
 	}

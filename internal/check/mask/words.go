@@ -17,9 +17,15 @@ func WordsOf(body []byte) Words {
 	return w
 }
 
+// literals are nobody's data.
+var literals = map[string]bool{"null": true, "true": true, "false": true}
+
 // Add takes an answer's words in.
 func (w Words) Add(a Answer) {
 	for _, l := range a.leaves {
+		if literals[l.text()] {
+			continue
+		}
 		if whole := l.text(); len(whole) >= minWord && len(whole) <= 256 {
 			w[whole] = true
 		}
