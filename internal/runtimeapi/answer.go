@@ -175,7 +175,7 @@ func (s *Server) reopen(w *conn, c *call) error {
 func lateness(w *conn, state callState) error {
 	switch state {
 	case callTimedOut:
-		w.SetReadDeadline(time.Time{}) // expire broke the reading off; the connection is good for more
+		w.SetReadDeadline(time.Time{}) // expire bounded the reading; the connection is good for more
 		return errLate
 	case callDone:
 		return errUnknownID

@@ -260,12 +260,17 @@ func (s *Server) expire() {
 	}
 }
 
+// lateRest is how long the rest of an answer may take whose beginning came in time
+// (chosen). Broken off at once, a client that sends it in two pieces, as Go's does,
+// takes its post for failed, and aws-lambda-go then ends with all that it runs.
+const lateRest = time.Second
+
 // timeUp gives the caller its timeout. Nothing is killed, and the slot stays
-// taken until the worker answers; only a half-read answer is broken off, and of a
-// stream the rest is read for nobody. s.mu is held.
+// taken until the worker answers; a half-read answer must come to its end soon,
+// and of a stream the rest is read for nobody. s.mu is held.
 func (s *Server) timeUp(c *call) {
 	if c.state == callAnswering && c.stream == nil {
-		c.reader.breakOff()
+		c.reader.SetReadDeadline(time.Now().Add(lateRest))
 	}
 	c.state = callTimedOut
 	s.tell(c, outcome{res: timeoutResult(c)})

@@ -416,6 +416,29 @@ func TestPoint19_StalledBodyIsBoundedByTheDeadline(t *testing.T) {
 	e.until("slot freed", func() bool { return e.InFlight() == 0 })
 }
 
+// An answer whose second half comes when the time is up costs its connection nothing.
+func TestPoint19_LateHalfOfABody(t *testing.T) {
+	e := serve(t, Config{MaxConcurrency: 1})
+	w := e.parked(1)[0]
+	c := e.start("a", within(50*time.Millisecond))
+	w.event()
+	w.send("POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+	if r := <-c; r.res.Status != StatusTimeout {
+		t.Errorf("%+v", r)
+	}
+	w.send("0\r\n\r\n")
+	w.read().expect(t, 410, "InvokeTimeout")
+	w.poll()
+	e.until("the worker polls again", func() bool { return e.Idle() == 1 && e.InFlight() == 0 })
+	c = e.start("b")
+	w.event()
+	w.send("POST /2018-06-01/runtime/invocation/b/response HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n1")
+	w.read().expect(t, 202, accepted)
+	if r := <-c; string(r.res.Body) != "1" {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestPoint20_ErrorTrailers(t *testing.T) {
 	e := serve(t, Config{MaxConcurrency: 1})
 	w := e.parked(1)[0]

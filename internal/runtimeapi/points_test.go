@@ -30,7 +30,7 @@ var points = [...][]string{
 	16: {"TestPoint16_ResponseMode"},
 	17: {"TestPoint17_ResponseLimit", "TestPoint17_ErrorLimit"},
 	18: {"TestPoint18_TruncatedBody"},
-	19: {"TestPoint19_StalledBodyIsBoundedByTheDeadline"},
+	19: {"TestPoint19_StalledBodyIsBoundedByTheDeadline", "TestPoint19_LateHalfOfABody"},
 	20: {"TestPoint20_ErrorTrailers", "TestPoint20_ChunksAreForwardedAtOnce", "TestPoint20_StreamedErrorTrailers", "TestPoint20_LongErrorTrailers"},
 	21: {"TestPoint21_ErrorTypes", "FuzzErrorType"},
 	22: {"TestPoint22_Timeout", "../agent.TestBusyAndTimeout"},
