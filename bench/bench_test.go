@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 
 // TestEveryLineGetsANumber runs the whole benchmark for a moment. It asserts no speed.
 func TestEveryLineGetsANumber(t *testing.T) {
-	s, err := parse([]string{"-rounds", "1", "-seconds", "0.05", "-connections", "1,8"})
+	s, err := parse([]string{"-rounds", "1", "-seconds", "0.25", "-connections", "1,8"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lamina-dev/lamina/internal/runtimes/roots"
 )
@@ -51,7 +52,7 @@ func withInstall(err error) error {
 	if !ok || len(roots.Ways(m.Runtime)) == 0 {
 		return err
 	}
-	if _, unserved := lookUp(m.Runtime); unserved != nil {
+	if !slices.ContainsFunc(known, func(k knownRuntime) bool { return k.name == m.Runtime }) {
 		return err // installed, it would be of no use
 	}
 	more := *m

@@ -59,12 +59,14 @@ const (
 	familyLater // known to AWS, not yet served here
 )
 
-// known are the runtimes that Lambda Managed Instances and ordinary functions
-// may ask for, newest of their family first.
-var known = []struct {
+type knownRuntime struct {
 	name   string
 	family family
-}{
+}
+
+// known are the runtimes that Lambda Managed Instances and ordinary functions
+// may ask for, newest of their family first.
+var known = []knownRuntime{
 	{"python3.14", familyPython},
 	{"python3.13", familyPython},
 	{"python3.12", familyPython},

@@ -45,7 +45,7 @@ func TestCompare(t *testing.T) {
 		"JSON within a text":             {[]string{`{"body":"{\"user\":\"alice\",\"t\":\"2026-11-26T15:04:05Z\"}"}`}, `{"body":"{\"user\":\"bruno\",\"t\":\"2026-11-26T15:05:05Z\"}"}`, "$.body→.user alice→bruno"},
 		"no JSON":                        {[]string{`<p>alice</p>`}, `<p>bruno</p>`, "$ <p>alice</p>→<p>bruno</p>"},
 		"lists of changing length":       {[]string{`{"l":[1,2]}`, `{"l":[1,2,3]}`}, `{"l":[1,2,9,9]}`, ""},
-		"nothing and null":               {[]string{`null`}, `{}`, "$ <nil>→{}"},
+		"nothing and null":               {[]string{`null`}, `{}`, "$ null→{}"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			all := answers(append(slices.Clone(c.alone), c.then)...)
