@@ -49,7 +49,7 @@ type Delays struct {
 
 // Local is about what the process driver needs on the development machine for an
 // instance and a Go function; test/e2e/foretell_test.go compares.
-var Local = Delays{Launch: 80 * time.Millisecond, Start: 110 * time.Millisecond, Round: 5 * time.Millisecond}
+var Local = Delays{Launch: 100 * time.Millisecond, Start: 150 * time.Millisecond, Round: 5 * time.Millisecond}
 
 // Function is a version with its traffic.
 type Function struct {
