@@ -54,7 +54,7 @@ func (c *check) overlap(ctx context.Context) error {
 			}
 			if pass == 0 && c.left() <= 0 && !c.cfg.Whole {
 				c.gap("%s and what comes after it: the time was over; --time gives more", p.Name)
-				return nil // whatever was found is something
+				return nil
 			}
 			if err := c.round(ctx, p, index); err != nil {
 				return err

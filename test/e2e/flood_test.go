@@ -80,11 +80,6 @@ func floods(t *testing.T, s *server) {
 
 func (p place) flood(t *testing.T, f flood) {
 	a, failed := p.take(t, f.take)
-	if !f.dies && strings.Contains(failed, "exit status 2") {
-		// It came to an environment that "processes" has left without a thread to
-		// spare, of which Go's runtime dies; that one is gone now.
-		a, failed = p.take(t, f.take)
-	}
 	switch {
 	case f.dies && !strings.Contains(failed, f.end):
 		t.Errorf("answered %+v %s, want the environment's end by %s", a, failed, f.end)
