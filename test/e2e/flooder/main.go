@@ -23,6 +23,9 @@ type answer struct {
 	End string `json:"end"` // the refusal
 }
 
+// holdsProcesses is how long an environment without processes to spare stays (chosen).
+const holdsProcesses = 200 * time.Millisecond
+
 // sleeper is the argument of a child that only sleeps.
 const sleeper = "sleeper"
 
@@ -39,6 +42,9 @@ func handle(_ context.Context, e event) (answer, error) {
 			}
 		}
 	case "processes":
+		// A call that comes here later may want a thread, and Go dies without one:
+		// the environment ends before another flood is asked for.
+		defer time.AfterFunc(holdsProcesses, func() { os.Exit(1) })
 		return until(processes)
 	case "threads":
 		return until(threads)
