@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/lamina-dev/lamina/bench/bare"
@@ -51,14 +52,16 @@ const (
 	stopLimit  = 60 * time.Second
 )
 
-// startRole runs a role as a process of its own and gives the addresses it tells.
-func startRole(name string, args ...string) (*process, []string, error) {
+// startRole runs a role as a process of its own, apart in a session of its own,
+// and gives the addresses it tells.
+func startRole(apart bool, name string, args ...string) (*process, []string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Env = append(os.Environ(), roleVariable+"="+name)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: apart}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, nil, err

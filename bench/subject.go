@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/lamina-dev/lamina/bench/load"
 )
@@ -17,6 +18,7 @@ type subject struct {
 	key, name string
 	target    load.Target
 	cpu       func() usage // so far, by role; nil where nobody can tell
+	apart     bool         // its processes get sessions of their own
 	ends      []func() error
 }
 
@@ -42,6 +44,7 @@ var kinds = []kind{
 	{"proxy", "the same behind ReverseProxy", startProxy},
 	{"bare3", "bare 3-step path, lean client", startBare3},
 	{"bare4", "bare 4 processes, lean client", bare4{}.start},
+	{"bare4-apart", "  each in a session of its own", bare4{apart: true}.start},
 	{"bare-spread", "  with an agent and a function for each environment", bare4{spread: true}.start},
 	{"bare4-http", "  with net/http at the front", bare4{http: true}.start},
 	{"bare-spread-http", "  with both", bare4{http: true, spread: true}.start},
@@ -59,7 +62,7 @@ func (s *subject) plain(addr string, payload []byte) {
 
 // role starts one process of the subject's and gives the addresses it serves.
 func (s *subject) role(pids pids, name string, args ...string) ([]string, error) {
-	p, addrs, err := startRole(name, args...)
+	p, addrs, err := startRole(s.apart, name, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +111,14 @@ func startBare3(b *bench, s *subject) error {
 }
 
 // bare4 are the four processes client, server, agent, runtime and nothing else;
-// spread: with an agent and a runtime for each of Lamina's environments.
-type bare4 struct{ official, http, spread bool }
+// spread: with an agent and a runtime for each of Lamina's environments; apart:
+// as services run, each with a share of the CPU of its own (Linux gives one to a
+// session), which the kernel then does not let take turns with the others.
+type bare4 struct{ official, http, spread, apart bool }
 
 func (v bare4) start(b *bench, s *subject) error {
 	pids := pids{}
+	s.apart = v.apart
 	many := 1
 	if v.spread {
 		many = b.environments
@@ -149,6 +155,7 @@ func (s *subject) runtime(b *bench, pids pids, api string, official bool) error 
 		cmd.Env = append(cmd.Env, officialClient)
 	}
 	cmd.Stderr = io.Discard // it complains when its Runtime API goes away, which is how it ends
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: s.apart}
 	p, err := start(cmd)
 	if err != nil {
 		return err
