@@ -112,8 +112,7 @@ func startBare3(b *bench, s *subject) error {
 
 // bare4 are the four processes client, server, agent, runtime and nothing else;
 // spread: with an agent and a runtime for each of Lamina's environments; apart:
-// as services run, each with a share of the CPU of its own (Linux gives one to a
-// session), which the kernel then does not let take turns with the others.
+// as services run, in sessions, to each of which Linux gives a share of the CPU.
 type bare4 struct{ official, http, spread, apart bool }
 
 func (v bare4) start(b *bench, s *subject) error {
