@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/rawconn"
@@ -20,8 +20,13 @@ import (
 // what a front end wraps around it.
 const maxBody = 6<<20 + 64<<10
 
-// ioBuffer is each invoke connection's buffer in either direction.
-const ioBuffer = 16 << 10
+const (
+	// maxFields bounds what comes with the event (chosen: a client's header lines
+	// at most, which Go's server ends at 1 MiB).
+	maxFields = 2 << 20
+	// ioBuffer is how much of a connection is read at once.
+	ioBuffer = 32 << 10
+)
 
 // serveInvokes accepts connections of routers until ctx ends.
 func (a *agent) serveInvokes(ctx context.Context, l net.Listener) error {
@@ -44,156 +49,176 @@ func (a *agent) serveInvokes(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// caller is the connection of a router. Once an invocation is with a worker, the
-// goroutine that reads the connection waits for the next one, and whoever has
-// the answer writes it; router and agent take turns.
+// caller is the connection of a router. One goroutine reads it; whoever has an
+// answer writes that.
 type caller struct {
 	net.Conn
-	r      *bufio.Reader
-	w      *bufio.Writer
-	broken error // why it could not be sent a stream
-
-	// out is held while an answer is written: the router may have it, and send the
-	// next invocation, before the writer has let go of w.
-	out  sync.Mutex
-	busy bool // an invocation is not answered yet
+	out  *wire.Batch
+	open atomic.Int64 // invocations that are not answered yet
 
 	mu      sync.Mutex
 	left    bool           // nothing more is to be begun
-	writing sync.WaitGroup // large answers
+	running sync.WaitGroup // what has a goroutine of its own
 }
 
-// serveConn handles one invocation after the other. When a client goes away in
-// the middle of one, the slot stays taken until the runtime answers.
+// serveConn takes invocations until the connection ends. When a router goes away
+// in the middle of one, the slot stays taken until the runtime answers.
 func (a *agent) serveConn(ctx context.Context, conn net.Conn) {
 	conn = rawconn.New(conn)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	c := &caller{Conn: conn, r: bufio.NewReaderSize(conn, ioBuffer), w: bufio.NewWriterSize(conn, ioBuffer)}
+	c := &caller{Conn: conn, out: wire.NewBatch(conn)}
 	defer c.leave()
-	for {
-		in, err := wire.ReadInvoke(c.r, maxBody)
-		switch {
-		case err != nil:
+	for frames := wire.NewFrames(conn, ioBuffer, maxBody+maxFields); ; {
+		f, err := frames.Next()
+		if err == nil {
+			err = a.take(c, f)
+		}
+		if err != nil {
 			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
 				a.log.Debug("invoke connection ended", "err", err)
 			}
-			return
-		case !c.begin():
-			a.log.Warn("invoke connection ended: a second invocation came before the answer to the first")
-			return
-		}
-		if a.invoke(c, in) != nil {
 			return
 		}
 	}
 }
 
-// begin waits until the last answer's writer is done; false: there was no answer yet.
-func (c *caller) begin() bool {
-	c.out.Lock()
-	defer c.out.Unlock()
-	was := c.busy
-	c.busy = true
-	return !was
-}
-
-// leave ends the connection, and waits for who writes to it.
+// leave ends the connection, and waits for what runs on it.
 func (c *caller) leave() {
 	c.Close()
 	c.mu.Lock()
 	c.left = true
 	c.mu.Unlock()
-	c.writing.Wait()
+	c.running.Wait()
 }
 
-// apart runs write in a goroutine of its own, unless the connection has ended.
-func (c *caller) apart(write func()) {
+// apart runs f in a goroutine of its own, unless the connection has ended.
+func (c *caller) apart(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.left {
-		c.writing.Go(write)
+		c.running.Go(f)
 	}
 }
 
-// invoke runs one invocation and answers it, or leaves that to the worker who
-// got it; an error means the connection is broken.
-func (a *agent) invoke(c *caller, in *wire.Invoke) error {
-	e := a.environment(in.EnvironmentID)
-	if e == nil {
-		return c.answer(wire.Result{Outcome: wire.OutcomeGone}, nil)
+// asked is an invocation that a router waits for.
+type asked struct {
+	c      *caller
+	number uint32 // the router's
+	in     *wire.Invoke
+	e      *environment
+	inv    runtimeapi.Invocation
+	broken error // why it could not be sent a stream
+}
+
+// take runs the invocation that a frame carries, or lets somebody else do it:
+// others may come behind it on the connection.
+func (a *agent) take(c *caller, f wire.Frame) error {
+	if f.Kind != wire.KindInvoke {
+		return fmt.Errorf("a frame of kind %d from a router", f.Kind)
 	}
-	slot, err := e.api().Reserve()
+	in, err := f.Invoke()
 	if err != nil {
-		if told, err := e.sentence(c, in); told {
+		return err
+	}
+	if len(in.Body) > maxBody {
+		return fmt.Errorf("invocation body of %d bytes, the limit is %d", len(in.Body), maxBody)
+	}
+	c.open.Add(1)
+	q := &asked{c: c, number: f.Call, in: in, e: a.environment(in.EnvironmentID)}
+	if q.e == nil {
+		return q.answer(wire.Result{Outcome: wire.OutcomeGone}, nil)
+	}
+	slot, err := q.e.api().Reserve()
+	if err != nil {
+		if told, err := q.e.sentence(q); told {
 			return err
 		}
-		return c.refuse(err)
+		return q.refuse(err)
 	}
-	e.touched.Store(true)
-	e.a.sampler.touch()
-	in.Timeout = cmp.Or(in.Timeout, e.spec.Timeout)
-	if e.spec.Managed && !in.Stream {
-		e.logs.invokeStart(in)
-		h := &handed{c: c, e: e, in: in}
-		h.inv = event(in, in.Timeout)
-		slot.Start(&h.inv, h)
+	q.e.touched.Store(true)
+	a.sampler.touch()
+	in.Timeout = cmp.Or(in.Timeout, q.e.spec.Timeout)
+	q.inv = event(in)
+	if q.e.spec.Managed && !in.Stream && q.inv.Small() {
+		q.e.logs.invokeStart(in)
+		slot.Start(&q.inv, q)
 		return nil
 	}
-	res, tail, err := e.invoke(c, in, slot)
-	switch {
-	case err != nil:
-		return c.refuse(err)
-	case c.broken != nil:
-		return c.broken
-	default:
-		return c.finish(res, tail)
-	}
+	c.running.Go(func() { // c has not left while its reader is here
+		if err := q.run(slot); err != nil {
+			c.Close()
+		}
+	})
+	return nil
 }
 
-// handed is an invocation of a managed function on its way through a worker.
-type handed struct {
-	c   *caller
-	e   *environment
-	in  *wire.Invoke
-	inv runtimeapi.Invocation
+// run runs an invocation to its end and answers it; an error means the
+// connection is broken.
+func (q *asked) run(slot runtimeapi.Slot) error {
+	res, tail, err := q.e.invoke(q, slot)
+	switch {
+	case err != nil:
+		return q.refuse(err)
+	case q.broken != nil:
+		return q.broken
+	default:
+		return q.finish(res, tail)
+	}
 }
 
 // largeAnswer is what a socket may not hold: its writing would keep the worker
 // from its next event (chosen).
-const largeAnswer = 32 << 10
+const largeAnswer = wire.PartSize
 
 // Answered implements runtimeapi.Caller. A router that is gone is noticed by
 // whoever reads the connection.
-func (h *handed) Answered(res runtimeapi.Result, err error) {
+func (q *asked) Answered(res runtimeapi.Result, err error) {
 	if err != nil {
-		_ = h.c.refuse(err)
+		_ = q.refuse(err)
 		return
 	}
-	h.e.logs.invokeReport(h.in, &res)
+	q.e.logs.invokeReport(q.in, &res)
 	if len(res.Body) < largeAnswer {
-		_ = h.c.finish(res, "")
+		_ = q.finish(res, "")
 		return
 	}
-	h.c.apart(func() { _ = h.c.finish(res, "") })
+	q.c.apart(func() { _ = q.finish(res, "") })
 }
 
 // refuse answers with why nothing was handed over.
-func (c *caller) refuse(err error) error {
+func (q *asked) refuse(err error) error {
 	out := wire.Result{Outcome: wire.OutcomeGone, ErrorType: refusalType(err)}
 	if errors.Is(err, runtimeapi.ErrBusy) || errors.Is(err, runtimeapi.ErrDuplicate) {
 		out.Outcome = wire.OutcomeBusy
 	}
-	return c.answer(out, nil)
+	return q.answer(out, nil)
 }
 
 // finish answers with what the runtime, or its end, made of the invocation.
-func (c *caller) finish(res runtimeapi.Result, tail string) error {
+func (q *asked) finish(res runtimeapi.Result, tail string) error {
 	out := wire.Result{Outcome: wire.OutcomeOK, ContentType: res.ContentType, LogTail: tail}
 	if res.Status != runtimeapi.StatusOK {
 		out.Outcome, out.ErrorType = wire.OutcomeFunctionError, res.ErrorType
 	}
-	return c.answer(out, res.Body)
+	return q.answer(out, res.Body)
+}
+
+// answer sends a result, of a large body all but the end in parts before it.
+func (q *asked) answer(res wire.Result, body []byte) error {
+	for len(body) > wire.PartSize {
+		if err := q.part(body[:wire.PartSize]); err != nil {
+			return err
+		}
+		body = body[wire.PartSize:]
+	}
+	others := q.c.open.Add(-1) > 0
+	return q.c.out.Add(others, nil, func(b []byte) []byte { return wire.AppendAnswer(b, q.number, res, body) })
+}
+
+// part sends a piece of the answer's body and waits until it is sent.
+func (q *asked) part(p []byte) error {
+	return q.c.out.AddLarge(nil, wire.AppendPartHead(nil, q.number, len(p)), p)
 }
 
 // refusalType is the word before the colon of runtimeapi's refusals.
@@ -210,23 +235,10 @@ func refusalType(err error) string {
 	}
 }
 
-func (c *caller) answer(res wire.Result, body []byte) error {
-	c.out.Lock()
-	defer c.out.Unlock()
-	c.busy = false // the next one may come as soon as this is written
-	if err := wire.WriteResult(c.w, res); err != nil {
-		return err
-	}
-	if err := wire.WriteChunk(c.w, body); err != nil {
-		return err
-	}
-	return wire.EndBody(c.w, false)
-}
-
 // invoke hands one invocation to the runtime and waits for it. The tail is the
 // end of its log, if it was asked for.
-func (e *environment) invoke(c *caller, in *wire.Invoke, slot runtimeapi.Slot) (res runtimeapi.Result, tail string, err error) {
-	late := time.Duration(0)
+func (e *environment) invoke(q *asked, slot runtimeapi.Slot) (res runtimeapi.Result, tail string, err error) {
+	in, late := q.in, time.Duration(0)
 	if !e.spec.Managed {
 		e.ordinary.reported() // the last one's lines come first
 		late = time.Duration(e.ordinary.late.Swap(0))
@@ -238,10 +250,10 @@ func (e *environment) invoke(c *caller, in *wire.Invoke, slot runtimeapi.Slot) (
 	e.logs.invokeStart(in)
 	// Not bound to the connection: once handed over, the slot is taken until the
 	// runtime answers, and the API's own timer ends the wait.
-	inv := event(in, remaining(in.Timeout, late))
-	res, err = slot.Invoke(context.Background(), &inv)
+	q.inv.Timeout = remaining(in.Timeout, late)
+	res, err = slot.Invoke(context.Background(), &q.inv)
 	if err == nil && res.Stream != nil {
-		res = c.relay(res, time.Now().Add(in.Timeout+relayGrace))
+		res = q.relay(res, time.Now().Add(in.Timeout+relayGrace))
 	}
 	switch {
 	case err != nil:
@@ -253,7 +265,7 @@ func (e *environment) invoke(c *caller, in *wire.Invoke, slot runtimeapi.Slot) (
 	return res, "", err
 }
 
-func event(in *wire.Invoke, timeout time.Duration) runtimeapi.Invocation {
+func event(in *wire.Invoke) runtimeapi.Invocation {
 	return runtimeapi.Invocation{
 		RequestID:     in.RequestID,
 		FunctionARN:   in.FunctionARN,
@@ -261,7 +273,7 @@ func event(in *wire.Invoke, timeout time.Duration) runtimeapi.Invocation {
 		ClientContext: in.ClientContext,
 		TenantID:      in.TenantID,
 		ContentType:   in.ContentType,
-		Timeout:       timeout,
+		Timeout:       in.Timeout,
 		Stream:        in.Stream,
 		Body:          in.Body,
 	}

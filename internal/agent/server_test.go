@@ -1,12 +1,10 @@
 package agent_test
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -300,12 +298,12 @@ func (s *server) invokeAddr() string {
 	return s.hellos[len(s.hellos)-1].InvokeAddr
 }
 
-// router is one invoke connection.
+// router is one invoke connection, with one invocation at a time.
 type router struct {
-	t    testing.TB
-	conn net.Conn
-	r    *bufio.Reader
-	w    *bufio.Writer
+	t      testing.TB
+	conn   net.Conn
+	frames *wire.Frames
+	number uint32
 }
 
 func (s *server) router() *router {
@@ -315,7 +313,7 @@ func (s *server) router() *router {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { c.Close() })
-	return &router{s.t, c, bufio.NewReader(c), bufio.NewWriter(c)}
+	return &router{s.t, c, wire.NewFrames(c, 4<<10, 8<<20), 0}
 }
 
 type reply struct {
@@ -323,16 +321,28 @@ type reply struct {
 	body string
 }
 
-func (r *router) send(in wire.Invoke) error { return wire.WriteInvoke(r.w, &in) }
+func (r *router) send(in wire.Invoke) error {
+	r.number++
+	_, err := r.conn.Write(wire.AppendInvoke(nil, r.number, &in))
+	return err
+}
 
 func (r *router) receive() (reply, error) {
-	res, err := wire.ReadResult(r.r)
-	if err != nil {
-		return reply{}, err
+	var body []byte
+	for {
+		f, err := r.frames.Next()
+		switch {
+		case err != nil:
+			return reply{}, err
+		case f.Call != r.number:
+			return reply{}, fmt.Errorf("answer to %d, not %d", f.Call, r.number)
+		case f.Kind == wire.KindPart:
+			body = append(body, f.Part()...)
+		default:
+			res, rest, err := f.Answer()
+			return reply{res, string(append(body, rest...))}, err
+		}
 	}
-	var b bytes.Buffer
-	_, err = io.Copy(&b, wire.NewBody(r.r))
-	return reply{res, b.String()}, err
 }
 
 func (r *router) invoke(in wire.Invoke) (reply, error) {

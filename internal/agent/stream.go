@@ -15,44 +15,38 @@ import (
 const relayGrace = 5 * time.Second
 
 // pieces hold what is on its way from a runtime to a router.
-var pieces = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+var pieces = sync.Pool{New: func() any { return new([wire.PartSize]byte) }}
 
 // relay passes a response on as the runtime writes it and gives the result it
 // ended with, for the second answer. A router that went away does not end the
 // invocation: the slot is taken until the runtime has answered.
-func (c *caller) relay(head runtimeapi.Result, deadline time.Time) runtimeapi.Result {
-	if c.broken = c.passOn(head, deadline); c.broken != nil {
+func (q *asked) relay(head runtimeapi.Result, deadline time.Time) runtimeapi.Result {
+	if q.broken = q.passOn(head, deadline); q.broken != nil {
 		head.Stream.Close()
 	}
 	return head.Stream.Result()
 }
 
-func (c *caller) passOn(head runtimeapi.Result, deadline time.Time) error {
-	if err := c.SetWriteDeadline(deadline); err != nil {
+// passOn has the connection for itself: routers share none with a stream.
+func (q *asked) passOn(head runtimeapi.Result, deadline time.Time) error {
+	if err := q.c.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	if err := wire.WriteResult(c.w, wire.Result{Outcome: wire.OutcomeStream, ContentType: head.ContentType}); err != nil {
+	begin := wire.Result{Outcome: wire.OutcomeStream, ContentType: head.ContentType}
+	if err := q.c.out.Add(false, nil, func(b []byte) []byte { return wire.AppendAnswer(b, q.number, begin, nil) }); err != nil {
 		return err
 	}
-	if err := c.w.Flush(); err != nil {
-		return err
-	}
-	buf := pieces.Get().(*[32 << 10]byte)
+	buf := pieces.Get().(*[wire.PartSize]byte)
 	defer pieces.Put(buf)
 	for {
 		n, err := head.Stream.Read(buf[:])
 		if errors.Is(err, io.EOF) {
-			break
+			return q.c.SetWriteDeadline(time.Time{})
 		}
-		if err := wire.WriteChunk(c.w, buf[:n]); err != nil {
-			return err
-		}
-		if err := c.w.Flush(); err != nil {
-			return err
+		if n > 0 {
+			if err := q.part(buf[:n]); err != nil {
+				return err
+			}
 		}
 	}
-	if err := wire.EndBody(c.w, false); err != nil {
-		return err
-	}
-	return c.SetWriteDeadline(time.Time{})
 }

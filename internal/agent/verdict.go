@@ -47,7 +47,8 @@ func (e *environment) tell(ctx context.Context, f *fault) {
 }
 
 // sentence answers one invocation with the verdict; false: there is none.
-func (e *environment) sentence(c *caller, in *wire.Invoke) (bool, error) {
+func (e *environment) sentence(q *asked) (bool, error) {
+	in := q.in
 	v := e.verdict.Load()
 	if v == nil || !e.verdict.CompareAndSwap(v, nil) {
 		return false, nil
@@ -64,7 +65,7 @@ func (e *environment) sentence(c *caller, in *wire.Invoke) (bool, error) {
 	if in.Tail {
 		tail = e.logs.endTail()
 	}
-	return true, c.finish(res, tail)
+	return true, q.finish(res, tail)
 }
 
 // result is the failed init as an invocation's, and the platform's words for it.

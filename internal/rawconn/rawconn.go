@@ -34,6 +34,15 @@ func Alive(c net.Conn) bool {
 	return !ok || a.alive()
 }
 
+// WriteNow writes as much of p as c takes without waiting. Of what New did not
+// make, it is an ordinary write.
+func WriteNow(c net.Conn, p []byte) (int, error) {
+	if now, ok := c.(interface{ writeNow([]byte) (int, error) }); ok {
+		return now.writeNow(p)
+	}
+	return c.Write(p)
+}
+
 // Listener makes each of l's connections such a one.
 func Listener(l net.Listener) net.Listener { return listener{l} }
 

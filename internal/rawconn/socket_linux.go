@@ -22,7 +22,8 @@ type socket struct {
 // transfer is one direction of a socket: one transfer at a time.
 type transfer struct {
 	call uintptr               // SYS_READ or SYS_WRITE
-	try  func(fd uintptr) bool // t.once, made once
+	try  func(fd uintptr) bool // t.once or t.all, made once
+	now  func(fd uintptr) bool // t.all, but never again
 
 	mu   sync.Mutex
 	p    []byte // what is left to do
@@ -40,6 +41,7 @@ func newSocket(c interface {
 	}
 	s := &socket{conn: c, raw: raw, in: transfer{call: syscall.SYS_READ}, out: transfer{call: syscall.SYS_WRITE}}
 	s.in.try, s.out.try, s.peek.look = s.in.once, s.out.all, s.peek.at
+	s.out.now = func(fd uintptr) bool { s.out.all(fd); return true }
 	return s, true
 }
 
@@ -108,11 +110,11 @@ func (t *transfer) move(fd uintptr) int {
 }
 
 // run lets wait, which is of the socket's connection, call try until it is done.
-func (t *transfer) run(p []byte, wait func(func(uintptr) bool) error) (int, syscall.Errno, error) {
+func (t *transfer) run(p []byte, wait func(func(uintptr) bool) error, try func(uintptr) bool) (int, syscall.Errno, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.p, t.done, t.err = p, 0, 0
-	err := wait(t.try)
+	err := wait(try)
 	t.p = nil
 	return t.done, t.err, err
 }
@@ -121,7 +123,7 @@ func (s *socket) read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, errno, err := s.in.run(p, s.raw.Read)
+	n, errno, err := s.in.run(p, s.raw.Read, s.in.try)
 	switch {
 	case err != nil:
 		return 0, s.fail("read", inner(err))
@@ -133,8 +135,12 @@ func (s *socket) read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (s *socket) write(p []byte) (int, error) {
-	n, errno, err := s.out.run(p, s.raw.Write)
+func (s *socket) write(p []byte) (int, error) { return s.writeBy(s.out.try, p) }
+
+func (s *socket) writeNow(p []byte) (int, error) { return s.writeBy(s.out.now, p) }
+
+func (s *socket) writeBy(try func(uintptr) bool, p []byte) (int, error) {
+	n, errno, err := s.out.run(p, s.raw.Write, try)
 	switch {
 	case err != nil:
 		return n, s.fail("write", inner(err))

@@ -13,3 +13,5 @@ func newSocket(net.Conn) (*socket, bool) { return nil, false }
 func (*socket) read([]byte) (int, error)  { return 0, net.ErrClosed }
 func (*socket) write([]byte) (int, error) { return 0, net.ErrClosed }
 func (*socket) alive() bool               { return true }
+
+func (*socket) writeNow([]byte) (int, error) { return 0, net.ErrClosed }

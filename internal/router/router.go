@@ -227,36 +227,26 @@ func (r *Router) nudge() {
 
 // send hands one invocation to an environment. errNoSlot: it was not handed over.
 func (r *Router) send(e *endpoint, req *request) (lamina.Answer, error) {
-	conn, err := r.pools.get(e.addr)
-	if err != nil {
-		return lamina.Answer{}, errNoSlot // the agent is gone or full; its death reaches the controller by itself
-	}
 	in := wire.Invoke{
 		EnvironmentID: e.id, RequestID: req.RequestID, FunctionARN: req.FunctionARN, TraceID: req.TraceID,
 		ClientContext: req.ClientContext, ContentType: req.ContentType,
 		Timeout: req.Timeout, Tail: req.Tail, Stream: req.Sink != nil, Body: req.Payload,
 	}
-	deadline := time.Now().Add(req.Timeout + answerGrace)
-	if err := conn.SetDeadline(deadline); err != nil {
-		conn.Close()
+	k := newCall(req.Sink, time.Now().Add(req.Timeout+answerGrace))
+	if err := r.pools.run(e.addr, k, &in); err != nil {
+		return lamina.Answer{}, errNoSlot // the agent is gone or full; its death reaches the controller by itself
+	}
+	switch {
+	case errors.Is(k.err, errUnsent): // an agent acts only on whole invocations
 		return lamina.Answer{}, errNoSlot
-	}
-	if err := wire.WriteInvoke(conn.w, &in); err != nil {
-		conn.Close()
-		return lamina.Answer{}, errNoSlot // an agent acts only on whole invocations
-	}
-	res, body, streamed, err := conn.answer(req.Sink)
-	if err != nil {
-		conn.Close()
-		return lamina.Answer{}, &lamina.Error{Code: lamina.CodeServiceException, Message: TextLost, Cause: err}
-	}
-	r.pools.put(conn)
-	if res.Outcome.Refused() {
+	case k.err != nil:
+		return lamina.Answer{}, &lamina.Error{Code: lamina.CodeServiceException, Message: TextLost, Cause: k.err}
+	case k.res.Outcome.Refused():
 		return lamina.Answer{}, errNoSlot
 	}
 	return lamina.Answer{
-		FunctionError: res.Outcome != wire.OutcomeOK, ErrorType: res.ErrorType,
-		ContentType: res.ContentType, Streamed: streamed, Payload: body, LogTail: res.LogTail, EnvironmentID: e.id,
+		FunctionError: k.res.Outcome != wire.OutcomeOK, ErrorType: k.res.ErrorType,
+		ContentType: k.res.ContentType, Streamed: k.streamed, Payload: k.body, LogTail: k.res.LogTail, EnvironmentID: e.id,
 	}, nil
 }
 

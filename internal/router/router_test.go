@@ -1,8 +1,6 @@
 package router
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -45,19 +43,31 @@ func listen(t *testing.T, handle func(net.Conn)) string {
 	return "unix://" + path
 }
 
+// serve answers all invocations of a connection at once.
 func serve(c net.Conn, handle func(*wire.Invoke) (wire.Result, []byte)) {
 	defer c.Close()
-	r, w := bufio.NewReader(c), bufio.NewWriter(c)
-	for {
-		in, err := wire.ReadInvoke(r, 8<<20)
+	out := wire.NewBatch(c)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for frames := wire.NewFrames(c, 4<<10, 8<<20); ; {
+		number, in, err := next(frames)
 		if err != nil {
 			return
 		}
-		res, body := handle(in)
-		if err := errors.Join(wire.WriteResult(w, res), wire.WriteChunk(w, body), wire.EndBody(w, false)); err != nil {
-			return
-		}
+		running.Go(func() {
+			res, body := handle(in)
+			_ = out.Add(true, nil, func(b []byte) []byte { return wire.AppendAnswer(b, number, res, body) })
+		})
 	}
+}
+
+func next(frames *wire.Frames) (uint32, *wire.Invoke, error) {
+	f, err := frames.Next()
+	if err != nil {
+		return 0, nil, err
+	}
+	in, err := f.Invoke()
+	return f.Call, in, err
 }
 
 func echo(in *wire.Invoke) (wire.Result, []byte) {
@@ -145,7 +155,7 @@ func TestAnAgentThatDiesMidwayIsNotTriedElsewhere(t *testing.T) {
 		if err != nil {
 			return
 		}
-		_, _ = wire.ReadInvoke(bufio.NewReader(c), 1<<20)
+		_, _, _ = next(wire.NewFrames(c, 4<<10, 1<<20))
 		c.Close()
 	})
 	count := func(in *wire.Invoke) (wire.Result, []byte) { calls.Add(1); return echo(in) }

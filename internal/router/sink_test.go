@@ -1,7 +1,6 @@
 package router
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"net"
@@ -38,18 +37,20 @@ func (k *kept) Write(p []byte) (int, error) {
 // streamer is an agent that streams pieces and ends with a result; cut: it breaks off before.
 func streamer(t *testing.T, end wire.Result, body string, cut bool, pieces ...string) string {
 	t.Helper()
-	return agentOf(t, func(w *bufio.Writer, in *wire.Invoke) error {
+	return agentOf(t, func(w net.Conn, number uint32, in *wire.Invoke) error {
 		if !in.Stream {
 			t.Error("a stream that nobody asked for")
 		}
-		err := wire.WriteResult(w, wire.Result{Outcome: wire.OutcomeStream, ContentType: "text/x"})
+		_, err := w.Write(wire.AppendAnswer(nil, number, wire.Result{Outcome: wire.OutcomeStream, ContentType: "text/x"}, nil))
 		for _, p := range pieces {
-			err = errors.Join(err, wire.WriteChunk(w, []byte(p)), w.Flush())
+			_, err2 := w.Write(append(wire.AppendPartHead(nil, number, len(p)), p...))
+			err = errors.Join(err, err2)
 		}
 		if cut {
 			return errors.New("cut")
 		}
-		return errors.Join(err, wire.EndBody(w, false), wire.WriteResult(w, end), wire.WriteChunk(w, []byte(body)), wire.EndBody(w, false))
+		_, err2 := w.Write(wire.AppendAnswer(nil, number, end, []byte(body)))
+		return errors.Join(err, err2)
 	})
 }
 
@@ -105,14 +106,13 @@ func TestAgentLostInTheMiddleOfAStream(t *testing.T) {
 }
 
 // agentOf is an agent that answers with reply.
-func agentOf(t *testing.T, reply func(*bufio.Writer, *wire.Invoke) error) string {
+func agentOf(t *testing.T, reply func(net.Conn, uint32, *wire.Invoke) error) string {
 	t.Helper()
 	return listen(t, func(c net.Conn) {
 		defer c.Close()
-		r, w := bufio.NewReader(c), bufio.NewWriter(c)
-		for {
-			in, err := wire.ReadInvoke(r, 8<<20)
-			if err != nil || reply(w, in) != nil {
+		for frames := wire.NewFrames(c, 4<<10, 8<<20); ; {
+			number, in, err := next(frames)
+			if err != nil || reply(c, number, in) != nil {
 				return
 			}
 		}

@@ -17,8 +17,9 @@ type call struct {
 	start    time.Time
 	answered time.Time     // when its answer began
 	due      node[call]    // in Server.due while its time runs
+	patience *time.Timer   // ends the waiting of a call that has to; nil: there is none
 	reader   *conn         // on which its answer is being read
-	assigned chan struct{} // closed when a worker took it; nil if one did at once; set before c is shared
+	assigned chan struct{} // closed when a worker took it; nil if one did at once, or with patience; both set before c is shared
 	to       Caller        // who is told, or nil and
 	done     chan outcome  // one send, by tell or beginStream
 	said     outcome       // what to is told,
@@ -104,18 +105,15 @@ func (s *Server) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 	return sl.Invoke(ctx, inv)
 }
 
-// Start is Invoke for one who does not wait: it returns once inv is handed over
-// or will not be. No goroutine wakes for the answer but the worker's own. inv
-// gets no stream.
+// Start is Invoke for one who does not wait, neither for an answer nor, with a
+// small inv, for a worker: to is told. No goroutine wakes for the answer but the
+// worker's own. inv gets no stream.
 func (sl Slot) Start(inv *Invocation, to Caller) {
 	c := &call{inv: inv, to: to}
 	p, err := sl.s.admit(c)
 	if err != nil {
 		to.Answered(Result{}, err)
 		return
-	}
-	if p == nil {
-		sl.s.bridge(context.Background(), c)
 	}
 	sl.s.hand(c, p)
 }
@@ -168,7 +166,11 @@ func (s *Server) admit(c *call) (p *poll, err error) {
 		s.begin(c)
 		return p, nil
 	}
-	c.assigned = make(chan struct{})
+	if c.to != nil {
+		c.patience = time.AfterFunc(s.patience(), func() { s.withdraw(c) })
+	} else {
+		c.assigned = make(chan struct{})
+	}
 	s.waiting.push(&c.node)
 	return nil, nil
 }
@@ -183,14 +185,24 @@ func (s *Server) freePoll() *poll {
 
 // begin makes c a running call of some worker and starts its clock; s.mu is held.
 func (s *Server) begin(c *call) {
-	if c.state == callWaiting && c.assigned != nil {
-		close(c.assigned)
+	if c.state == callWaiting {
+		c.stopWaiting()
 	}
 	c.state, c.nonce, c.start = callRunning, s.newNonce(), time.Now()
 	s.due.remove(&c.due)
 	s.due.insert(&c.due, func(other *call) bool { return !c.deadline().Before(other.deadline()) })
 	if s.due.first == &c.due {
 		s.alarm(c.start)
+	}
+}
+
+// stopWaiting tells whoever bounds c's waiting that it has a worker.
+func (c *call) stopWaiting() {
+	switch {
+	case c.patience != nil:
+		c.patience.Stop()
+	case c.assigned != nil:
+		close(c.assigned)
 	}
 }
 
@@ -212,9 +224,12 @@ func (s *Server) alarm(now time.Time) {
 	s.rings = at
 }
 
+// patience is how long a call waits for a worker.
+func (s *Server) patience() time.Duration { return max(s.cfg.Bridge, 0) }
+
 // bridge waits a bounded time for a worker and withdraws c if none comes.
 func (s *Server) bridge(ctx context.Context, c *call) {
-	timer := time.NewTimer(max(s.cfg.Bridge, 0))
+	timer := time.NewTimer(s.patience())
 	defer timer.Stop()
 	select {
 	case <-c.assigned:
@@ -308,6 +323,9 @@ func (s *Server) finish(c *call, o outcome) {
 		s.tell(c, o)
 	}
 	c.state = callDone
+	if c.patience != nil {
+		c.patience.Stop()
+	}
 	s.waiting.remove(&c.node)
 	s.due.remove(&c.due)
 	delete(s.calls, c.inv.RequestID)

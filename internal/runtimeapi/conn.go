@@ -146,6 +146,21 @@ func (w *conn) finish(b, body []byte) (err error) {
 	return err
 }
 
+// errNoRoom is of a worker that has not read what it was sent before.
+var errNoRoom = errors.New("the worker's socket has no room")
+
+// finishNow is finish for what must not wait for the worker.
+func (w *conn) finishNow(b, body []byte) error {
+	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(body)), 10)
+	b = append(append(b, "\r\n\r\n"...), body...)
+	n, err := rawconn.WriteNow(w.Conn, b)
+	if err == nil && n < len(b) {
+		err = errNoRoom
+	}
+	w.out = b[:0]
+	return err
+}
+
 // connections are a Server's listener and what it has accepted.
 type connections struct {
 	mu       sync.Mutex

@@ -97,11 +97,25 @@ func (s *Server) leave(p *poll) (goesOn bool) {
 
 const (
 	// largeEvent is where an event is no longer copied behind its head, and its
-	// sending gets a time limit: a worker's socket holds any smaller one (chosen).
+	// sending gets a time limit: the socket of a worker that has read what it was
+	// sent before holds any smaller one, with its head (chosen).
 	largeEvent = 16 << 10
+	// headRoom is what the head of an event's message takes at most besides the
+	// invocation's own words.
+	headRoom = 1 << 10
 	// sendGrace lets the invocation's own timer speak first (chosen).
 	sendGrace = 100 * time.Millisecond
 )
+
+// Small tells whether inv can be handed over without waiting for its worker to
+// read it.
+func (inv *Invocation) Small() bool {
+	n := len(inv.Body) + headRoom
+	for _, s := range [...]string{inv.RequestID, inv.FunctionARN, inv.TraceID, inv.ClientContext, inv.CognitoIdentity, inv.TenantID, inv.ContentType} {
+		n += len(s)
+	}
+	return n < largeEvent
+}
 
 // send writes c as a poll's answer; an error tells that the worker never had
 // the whole event.
@@ -118,8 +132,8 @@ func (s *Server) send(w *conn, c *call) error {
 	b = appendHeader(b, "Lambda-Runtime-Client-Context", inv.ClientContext)
 	b = appendHeader(b, "Lambda-Runtime-Cognito-Identity", inv.CognitoIdentity)
 	b = appendHeader(b, "Lambda-Runtime-Aws-Tenant-Id", inv.TenantID)
-	if len(inv.Body) < largeEvent {
-		return w.finish(b, inv.Body)
+	if inv.Small() {
+		return w.finishNow(b, inv.Body)
 	}
 	if err := w.SetWriteDeadline(c.start.Add(c.timeout + sendGrace)); err != nil {
 		return err

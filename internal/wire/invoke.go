@@ -1,11 +1,9 @@
 package wire
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
@@ -20,7 +18,7 @@ type Invoke struct {
 	ContentType   string
 	Timeout       time.Duration // the deadline is the agent's arrival time plus this; clocks are never compared
 	Tail          bool          // the answer shall carry the end of the invocation's log
-	Stream        bool          // the answer may be OutcomeStream
+	Stream        bool          // the answer may be OutcomeStream; the connection is then this invocation's alone
 	Body          []byte
 }
 
@@ -33,13 +31,13 @@ const (
 	OutcomeFunctionError                    // the runtime's error, a time-out, or its death: X-Amz-Function-Error
 	OutcomeBusy                             // refused: every slot is taken
 	OutcomeGone                             // refused: no such environment, or it takes nothing new
-	OutcomeStream                           // the response follows as it comes, and after it a second answer: how it ended, its body the error
+	OutcomeStream                           // the response follows in parts as it comes, and after it a second answer: how it ended, its body the error
 )
 
 // Refused says whether the invocation reached no runtime.
 func (o Outcome) Refused() bool { return o == OutcomeBusy || o == OutcomeGone }
 
-// Result precedes the response body, which follows in chunks.
+// Result is an answer without its body.
 type Result struct {
 	Outcome     Outcome
 	ErrorType   string // e.g. Sandbox.Timedout; empty on OutcomeOK
@@ -48,69 +46,9 @@ type Result struct {
 	Process     int    // process id that answered, when the runtime told it
 }
 
-const (
-	maxField     = 64 << 10
-	chunkEnd     = 0
-	chunkAborted = 0xffffffff
-)
-
-// ErrAborted is read from a body whose sender failed in the middle of it.
-var ErrAborted = errors.New("response body was cut short by the environment")
-
-// WriteInvoke sends one invocation and flushes.
-func WriteInvoke(w *bufio.Writer, in *Invoke) error {
-	for _, s := range in.fields() {
-		if err := writeString(w, *s); err != nil {
-			return err
-		}
-	}
-	for _, n := range [4]uint32{uint32(uint64(in.Timeout) >> 32), uint32(in.Timeout), in.flags(), uint32(len(in.Body))} {
-		if err := writeNumber(w, n); err != nil {
-			return err
-		}
-	}
-	if _, err := w.Write(in.Body); err != nil {
-		return err
-	}
-	return w.Flush()
-}
-
-// ReadInvoke receives one invocation; a body over limit bytes is an error. At
-// the end of the connection the error is io.EOF.
-func ReadInvoke(r *bufio.Reader, limit int) (*Invoke, error) {
-	in := new(Invoke)
-	for i, s := range in.fields() {
-		v, err := readString(r)
-		if err != nil {
-			if i == 0 && errors.Is(err, io.EOF) {
-				return nil, io.EOF
-			}
-			return nil, fmt.Errorf("read invocation: %w", err)
-		}
-		*s = v
-	}
-	var n [4]uint32 // the timeout's halves, flags and the body's length
-	for i := range n {
-		v, err := readNumber(r)
-		if err != nil {
-			return nil, fmt.Errorf("read invocation: %w", unexpected(err))
-		}
-		n[i] = v
-	}
-	in.Timeout, in.Tail, in.Stream = time.Duration(uint64(n[0])<<32|uint64(n[1])), n[2]&flagTail != 0, n[2]&flagStream != 0
-	if unknown := n[2] &^ (flagTail | flagStream); unknown != 0 {
-		return nil, fmt.Errorf("invocation with unknown flags %x", unknown)
-	}
-	size := n[3]
-	if int64(size) > int64(limit) {
-		return nil, fmt.Errorf("invocation body of %d bytes, the limit is %d", size, limit)
-	}
-	in.Body = make([]byte, size)
-	if _, err := io.ReadFull(r, in.Body); err != nil {
-		return nil, fmt.Errorf("read invocation body: %w", err)
-	}
-	return in, nil
-}
+// PartSize is how much of a body one part carries at most, so that others'
+// answers get between the parts of a large one (chosen).
+const PartSize = 32 << 10
 
 // The flags are Invoke.Tail and Invoke.Stream on the wire.
 const (
@@ -132,176 +70,136 @@ func (in *Invoke) fields() [7]*string {
 	return [7]*string{&in.EnvironmentID, &in.RequestID, &in.FunctionARN, &in.TraceID, &in.ClientContext, &in.TenantID, &in.ContentType}
 }
 
-// WriteResult sends the head of an answer without flushing; WriteChunk and EndBody follow.
-func WriteResult(w *bufio.Writer, res Result) error {
-	if err := w.WriteByte(byte(res.Outcome)); err != nil {
-		return err
+// Size is the length of in's frame in bytes.
+func (in *Invoke) Size() int {
+	n := frameHead + 4*7 + 8 + 4 + len(in.Body)
+	for _, s := range in.fields() {
+		n += len(*s)
 	}
-	if err := writeString(w, res.ErrorType); err != nil {
-		return err
-	}
-	if err := writeString(w, res.ContentType); err != nil {
-		return err
-	}
-	if err := writeString(w, res.LogTail); err != nil {
-		return err
-	}
-	return writeNumber(w, uint32(res.Process))
+	return n
 }
 
-// WriteChunk sends a piece of the body; empty pieces are skipped.
-func WriteChunk(w *bufio.Writer, p []byte) error {
-	if len(p) == 0 {
-		return nil
-	}
-	if err := writeNumber(w, uint32(len(p))); err != nil {
-		return err
-	}
-	_, err := w.Write(p)
-	return err
+// AppendInvoke appends the frame of an invocation.
+func AppendInvoke(b []byte, call uint32, in *Invoke) []byte {
+	return append(AppendInvokeHead(b, call, in), in.Body...)
 }
 
-// EndBody ends the body, as aborted when it is incomplete, and flushes.
-func EndBody(w *bufio.Writer, aborted bool) error {
-	mark := uint32(chunkEnd)
-	if aborted {
-		mark = chunkAborted
+// AppendInvokeHead appends all of the frame but the body, which must follow it.
+func AppendInvokeHead(b []byte, call uint32, in *Invoke) []byte {
+	b = appendHead(b, in.Size(), call, KindInvoke)
+	for _, s := range in.fields() {
+		b = appendString(b, *s)
 	}
-	if err := writeNumber(w, mark); err != nil {
-		return err
-	}
-	return w.Flush()
+	b = binary.BigEndian.AppendUint64(b, uint64(in.Timeout))
+	return binary.BigEndian.AppendUint32(b, in.flags())
 }
 
-// ReadResult receives the head of an answer; the body must then be read to its end through a Body.
-func ReadResult(r *bufio.Reader) (Result, error) {
-	var res Result
-	b, err := r.ReadByte()
+// Invoke is the invocation that a frame of KindInvoke carries.
+func (f Frame) Invoke() (*Invoke, error) {
+	in, p := new(Invoke), f.payload()
+	fields := in.fields()
+	if err := p.strings(fields[:]); err != nil {
+		return nil, fmt.Errorf("invocation: %w", err)
+	}
+	timeout, err := p.number(8)
 	if err != nil {
-		return res, fmt.Errorf("read answer: %w", err)
+		return nil, fmt.Errorf("invocation's timeout: %w", err)
 	}
-	res.Outcome = Outcome(b)
-	if res.ErrorType, err = readString(r); err != nil {
-		return res, fmt.Errorf("read answer: %w", err)
-	}
-	if res.ContentType, err = readString(r); err != nil {
-		return res, fmt.Errorf("read answer: %w", err)
-	}
-	if res.LogTail, err = readString(r); err != nil {
-		return res, fmt.Errorf("read answer: %w", err)
-	}
-	process, err := readNumber(r)
+	flags, err := p.number(4)
 	if err != nil {
-		return res, fmt.Errorf("read answer: %w", unexpected(err))
+		return nil, fmt.Errorf("invocation's flags: %w", err)
+	}
+	if unknown := flags &^ (flagTail | flagStream); unknown != 0 {
+		return nil, fmt.Errorf("invocation with unknown flags %x", unknown)
+	}
+	in.Timeout, in.Tail, in.Stream = time.Duration(timeout), flags&flagTail != 0, flags&flagStream != 0
+	in.Body = f.keep(p.rest)
+	return in, nil
+}
+
+// AppendAnswer appends the frame of an answer, whose body ends that of the
+// parts before it.
+func AppendAnswer(b []byte, call uint32, res Result, body []byte) []byte {
+	size := frameHead + 1 + 4*3 + len(res.ErrorType) + len(res.ContentType) + len(res.LogTail) + 4 + len(body)
+	b = append(appendHead(b, size, call, KindAnswer), byte(res.Outcome))
+	for _, s := range [3]string{res.ErrorType, res.ContentType, res.LogTail} {
+		b = appendString(b, s)
+	}
+	return append(binary.BigEndian.AppendUint32(b, uint32(res.Process)), body...)
+}
+
+// Answer is what a frame of KindAnswer carries.
+func (f Frame) Answer() (res Result, body []byte, err error) {
+	p := f.payload()
+	outcome, err := p.number(1)
+	if err != nil {
+		return res, nil, fmt.Errorf("answer: %w", err)
+	}
+	res.Outcome = Outcome(outcome)
+	if err := p.strings([]*string{&res.ErrorType, &res.ContentType, &res.LogTail}); err != nil {
+		return res, nil, fmt.Errorf("answer: %w", err)
+	}
+	process, err := p.number(4)
+	if err != nil {
+		return res, nil, fmt.Errorf("answer's process: %w", err)
 	}
 	res.Process = int(process)
-	return res, nil
+	return res, f.keep(p.rest), nil
 }
 
-// Body reads the chunks of one answer. After io.EOF the connection is free for
-// the next invocation; after any other error it must be closed.
-type Body struct {
-	r    *bufio.Reader
-	left uint32
-	err  error
+// AppendPartHead appends the frame of a piece of an answer's body, but for the
+// piece, which must follow it.
+func AppendPartHead(b []byte, call uint32, size int) []byte {
+	return appendHead(b, frameHead+size, call, KindPart)
 }
 
-// NewBody starts after ReadResult.
-func NewBody(r *bufio.Reader) *Body { return &Body{r: r} }
+// Part is the piece that a frame of KindPart carries, until the next frame is read.
+func (f Frame) Part() []byte { return f.data }
 
-// Read implements io.Reader.
-func (b *Body) Read(p []byte) (int, error) {
-	if b.err != nil {
-		return 0, b.err
+// errShort is a frame that ends within one of its fields.
+var errShort = errors.New("the frame ends too early")
+
+// payload is what is left of a frame's data. Its strings are cut from one copy.
+type payload struct{ rest []byte }
+
+func (f Frame) payload() *payload { return &payload{f.data} }
+
+func (p *payload) number(size int) (n uint64, err error) {
+	if len(p.rest) < size {
+		return 0, errShort
 	}
-	if b.left == 0 {
-		if b.err = b.nextChunk(); b.err != nil {
-			return 0, b.err
+	for _, b := range p.rest[:size] {
+		n = n<<8 | uint64(b)
+	}
+	p.rest = p.rest[size:]
+	return n, nil
+}
+
+// strings reads as many strings as there are places for them.
+func (p *payload) strings(to []*string) error {
+	before := p.rest
+	var ends [8]int // of the strings in before, each after four bytes of length
+	at := 0
+	for i := range to {
+		n, err := p.number(4)
+		if err != nil {
+			return err
 		}
-	}
-	if uint32(len(p)) > b.left {
-		p = p[:b.left]
-	}
-	n, err := b.r.Read(p)
-	b.left -= uint32(n)
-	if err != nil {
-		b.err = fmt.Errorf("read answer body: %w", unexpected(err))
-	}
-	return n, b.err
-}
-
-func (b *Body) nextChunk() error {
-	size, err := readNumber(b.r)
-	if err != nil {
-		return fmt.Errorf("read answer body: %w", unexpected(err))
-	}
-	switch size {
-	case chunkEnd:
-		return io.EOF
-	case chunkAborted:
-		return ErrAborted
-	default:
-		b.left = size
-		return nil
-	}
-}
-
-func unexpected(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-func writeString(w *bufio.Writer, s string) error {
-	if len(s) > maxField {
-		return fmt.Errorf("field of %d bytes, the limit is %d", len(s), maxField)
-	}
-	if err := writeNumber(w, uint32(len(s))); err != nil {
-		return err
-	}
-	_, err := w.WriteString(s)
-	return err
-}
-
-// writeNumber and readNumber work inside the buffers: an array of their own
-// would be an allocation for each, many times per invocation.
-func writeNumber(w *bufio.Writer, n uint32) error {
-	_, err := w.Write(binary.BigEndian.AppendUint32(w.AvailableBuffer(), n))
-	return err
-}
-
-// readNumber gives io.EOF only where nothing of the number is there.
-func readNumber(r *bufio.Reader) (uint32, error) {
-	b, err := r.Peek(4)
-	if err != nil {
-		if len(b) > 0 {
-			err = unexpected(err)
+		if n > uint64(len(p.rest)) {
+			return errShort
 		}
-		return 0, err
+		p.rest = p.rest[n:]
+		at += 4 + int(n)
+		ends[i] = at
 	}
-	n := binary.BigEndian.Uint32(b)
-	_, err = r.Discard(4)
-	return n, err
+	all, from := string(before[:at]), 0
+	for i, s := range to {
+		*s = all[from+4 : ends[i]]
+		from = ends[i]
+	}
+	return nil
 }
 
-func readString(r *bufio.Reader) (string, error) {
-	size, err := readNumber(r)
-	if err != nil {
-		return "", err
-	}
-	if size > maxField {
-		return "", fmt.Errorf("field of %d bytes, the limit is %d", size, maxField)
-	}
-	if int(size) <= r.Buffered() {
-		b, _ := r.Peek(int(size)) // all there
-		s := string(b)
-		_, err := r.Discard(int(size))
-		return s, err
-	}
-	b := make([]byte, size)
-	if _, err := io.ReadFull(r, b); err != nil {
-		return "", unexpected(err)
-	}
-	return string(b), nil
+func appendString(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
 }

@@ -4,9 +4,9 @@
 // agent dials the server, says Hello and from then on sends reports and log
 // batches up while the server sends the full list of desired environments down
 // (level-triggered: the newest Assignments replaces all before it). On an invoke
-// connection the router dials the agent and hands over one invocation at a time
-// in the short framing of invoke.go; TCP's own back-pressure is the only flow
-// control (DESIGN.md 8).
+// connection the router dials the agent and hands over invocations in the short
+// frames of invoke.go: small ones share a connection, large and streamed ones have
+// one of their own, where TCP's back-pressure is the only flow control.
 //
 // On one host both run over unix sockets; across hosts over TCP with mTLS.
 package wire
@@ -33,7 +33,8 @@ import (
 //	5: environments have layers
 //	6: the server tells what a network lets out
 //	7: environments have container images
-const ProtocolVersion = 7
+//	8: invocations share connections
+const ProtocolVersion = 8
 
 // Heartbeat is how often an agent says that it is alive, by KindAlive if it has
 // nothing else to say (chosen; AWS's health checks are not documented).
@@ -57,6 +58,9 @@ const (
 	KindShutdown                    // Shutdown, server → agent
 	KindAlive                       // Alive, agent → server
 	KindNetwork                     // Network, server → agent, before the Assignments
+	KindInvoke                      // Invoke, router → agent, on an invoke connection as the next two are
+	KindAnswer                      // Result and the body's end, agent → router
+	KindPart                        // a piece of an answer's body, agent → router
 )
 
 // Hello is how an agent joins. Environments lists what already runs, so that a

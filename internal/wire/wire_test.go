@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"reflect"
@@ -126,78 +125,6 @@ func TestSplitAddr(t *testing.T) {
 	}
 }
 
-func TestInvokeFraming(t *testing.T) {
-	var b bytes.Buffer
-	w, r := bufio.NewWriter(&b), bufio.NewReader(&b)
-	calls := []*Invoke{
-		{EnvironmentID: "e", RequestID: "r", FunctionARN: "a", TraceID: "t", ClientContext: "{}", TenantID: "n", ContentType: "text/plain", Timeout: time.Second, Tail: true, Body: []byte("body")},
-		{EnvironmentID: "e", Body: []byte{}},
-	}
-	for _, in := range calls {
-		if err := WriteInvoke(w, in); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, want := range calls {
-		if got, err := ReadInvoke(r, 100); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%v: %+v, want %+v", err, got, want)
-		}
-	}
-	if _, err := ReadInvoke(r, 100); err != io.EOF {
-		t.Errorf("at the end: %v", err)
-	}
-	if err := WriteInvoke(w, calls[0]); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ReadInvoke(r, 3); err == nil {
-		t.Error("a body over the limit was taken")
-	}
-	if err := WriteInvoke(w, &Invoke{ClientContext: strings.Repeat("x", maxField+1)}); err == nil {
-		t.Error("a field over the limit was sent")
-	}
-}
-
-func TestAnswerFraming(t *testing.T) {
-	for _, c := range []struct {
-		chunks  []string
-		aborted bool
-		cut     int // bytes missing at the end
-		want    error
-	}{
-		{[]string{"one", "", "two"}, false, 0, nil},
-		{nil, false, 0, nil},
-		{[]string{"half"}, true, 0, ErrAborted},
-		{[]string{"whole"}, false, 4, io.ErrUnexpectedEOF},
-		{[]string{"whole"}, false, 6, io.ErrUnexpectedEOF},
-	} {
-		t.Run(fmt.Sprint(c), func(t *testing.T) {
-			var b bytes.Buffer
-			w := bufio.NewWriter(&b)
-			res := Result{Outcome: OutcomeFunctionError, ErrorType: "T", ContentType: "c", LogTail: "END\n", Process: 42}
-			if err := WriteResult(w, res); err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range c.chunks {
-				if err := WriteChunk(w, []byte(p)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := EndBody(w, c.aborted); err != nil {
-				t.Fatal(err)
-			}
-			b.Truncate(b.Len() - c.cut)
-			r := bufio.NewReader(&b)
-			if got, err := ReadResult(r); err != nil || got != res {
-				t.Fatalf("%v: %+v", err, got)
-			}
-			body, err := io.ReadAll(NewBody(r))
-			if !errors.Is(err, c.want) || (err == nil && string(body) != strings.Join(c.chunks, "")) {
-				t.Errorf("%q, %v", body, err)
-			}
-		})
-	}
-}
-
 func FuzzReceive(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 1, 0xa0})
 	f.Add([]byte{0, 0, 0, 3, 3, 0xa1, 0x61, 0x61})
@@ -212,38 +139,6 @@ func FuzzReceive(f *testing.F) {
 			_, _ = Decode[Assignments](body)
 			_, _ = Decode[Report](body)
 			_, _ = Decode[LogBatch](body)
-		}
-	})
-}
-
-func FuzzReadInvoke(f *testing.F) {
-	var b bytes.Buffer
-	w := bufio.NewWriter(&b)
-	if err := WriteInvoke(w, &Invoke{EnvironmentID: "e", RequestID: "r", Body: []byte("x")}); err != nil {
-		f.Fatal(err)
-	}
-	f.Add(b.Bytes())
-	f.Fuzz(func(t *testing.T, data []byte) {
-		in, err := ReadInvoke(bufio.NewReader(bytes.NewReader(data)), 1<<10)
-		if err != nil {
-			return
-		}
-		var again bytes.Buffer
-		if err := WriteInvoke(bufio.NewWriter(&again), in); err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.HasPrefix(data, again.Bytes()) {
-			t.Errorf("%x became %x", data, again.Bytes())
-		}
-	})
-}
-
-func FuzzReadAnswer(f *testing.F) {
-	f.Add([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 'x', 0, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		r := bufio.NewReader(bytes.NewReader(data))
-		if _, err := ReadResult(r); err == nil {
-			_, _ = io.Copy(io.Discard, NewBody(r))
 		}
 	})
 }

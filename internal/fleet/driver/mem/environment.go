@@ -1,9 +1,7 @@
 package mem
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"net"
 	"slices"
 	"sync"
@@ -127,16 +125,22 @@ func (a *agent) serveConn(c net.Conn) {
 	defer c.Close()
 	stop := context.AfterFunc(a.ctx, func() { c.Close() })
 	defer stop()
-	r, w := bufio.NewReader(c), bufio.NewWriter(c)
-	for {
-		in, err := wire.ReadInvoke(r, maxBody)
+	var running sync.WaitGroup
+	defer running.Wait()
+	out := wire.NewBatch(c)
+	for frames := wire.NewFrames(c, 4<<10, maxBody); ; {
+		f, err := frames.Next()
 		if err != nil {
 			return
 		}
-		res, body := a.invoke(in)
-		if err := errors.Join(wire.WriteResult(w, res), wire.WriteChunk(w, body), wire.EndBody(w, false)); err != nil {
+		in, err := f.Invoke()
+		if err != nil {
 			return
 		}
+		running.Go(func() {
+			res, body := a.invoke(in)
+			_ = out.Add(false, nil, func(b []byte) []byte { return wire.AppendAnswer(b, f.Call, res, body) }) // the router may be gone
+		})
 	}
 }
 
