@@ -41,6 +41,9 @@ func (q *asked) passOn(head runtimeapi.Result, deadline time.Time) error {
 	for {
 		n, err := head.Stream.Read(buf[:])
 		if errors.Is(err, io.EOF) {
+			if err := q.part(nil); err != nil { // the end
+				return err
+			}
 			return q.c.SetWriteDeadline(time.Time{})
 		}
 		if n > 0 {

@@ -9,7 +9,12 @@
 // never blocks needs no monitor.
 package rawconn
 
-import "net"
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
 
 // New gives a connection over the same socket as c, which is not to be used
 // besides; c itself where that can't be had. All errors are as c's own.
@@ -34,14 +39,24 @@ func Alive(c net.Conn) bool {
 	return !ok || a.alive()
 }
 
-// WriteNow writes as much of p as c takes without waiting. Of what New did not
-// make, it is an ordinary write.
+// WriteNow writes as much of p as c takes without waiting; of what New did not
+// make, as much as it takes within a moment.
 func WriteNow(c net.Conn, p []byte) (int, error) {
 	if now, ok := c.(interface{ writeNow([]byte) (int, error) }); ok {
 		return now.writeNow(p)
 	}
-	return c.Write(p)
+	if err := c.SetWriteDeadline(time.Now().Add(moment)); err != nil {
+		return 0, err
+	}
+	n, err := c.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
+	return n, errors.Join(err, c.SetWriteDeadline(time.Time{}))
 }
+
+// moment is how long WriteNow lets an ordinary connection wait (chosen).
+const moment = 10 * time.Millisecond
 
 // Listener makes each of l's connections such a one.
 func Listener(l net.Listener) net.Listener { return listener{l} }

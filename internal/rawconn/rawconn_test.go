@@ -107,6 +107,40 @@ func TestShortWrite(t *testing.T) {
 	})
 }
 
+// WriteNow takes what there is room for, and what it left can follow.
+func TestWriteNow(t *testing.T) {
+	kinds(t, func(t *testing.T, a, b net.Conn) {
+		sent := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+		n, err := rawconn.WriteNow(a, sent)
+		if err != nil || n == 0 || n == len(sent) {
+			t.Fatalf("%d of %d bytes, %v", n, len(sent), err)
+		}
+		if more, err := rawconn.WriteNow(a, sent[n:]); err != nil || more > len(sent)/2 {
+			t.Errorf("%d more, %v", more, err)
+		} else {
+			n += more
+		}
+		wrote := make(chan error, 1)
+		go func() { // ends with the writing
+			_, err := a.Write(sent[n:])
+			wrote <- errors.Join(err, a.(interface{ CloseWrite() error }).CloseWrite())
+		}()
+		got, err := io.ReadAll(b)
+		if err := errors.Join(err, <-wrote); err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("%d of %d bytes, %v", len(got), len(sent), err)
+		}
+	})
+	left, right := net.Pipe() // is written as it is, and nobody reads
+	defer right.Close()
+	if n, err := rawconn.WriteNow(left, []byte("x")); n != 0 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	left.Close()
+	if _, err := rawconn.WriteNow(left, []byte("x")); err == nil {
+		t.Error("a closed one was written to")
+	}
+}
+
 // What went wrong is said as net says it.
 func TestErrors(t *testing.T) {
 	kinds(t, func(t *testing.T, a, b net.Conn) {

@@ -20,8 +20,8 @@ const (
 	// fewCalls on a connection are sent without waiting for others: with four
 	// clients, waiting cost a tenth of the answers (measured: bench/README.md).
 	fewCalls = 3
-	// readBuffer holds several small answers; a connection of its own needs no less.
-	readBuffer = 16 << 10
+	// readBuffer holds a part of a large answer, or several small ones.
+	readBuffer = wire.PartSize + 4<<10
 	// maxAnswer bounds an answer's frame: its body comes in parts, and its fields
 	// are a runtime's header lines at most (chosen).
 	maxAnswer = 4 << 20
@@ -36,12 +36,11 @@ type conn struct {
 	out     *wire.Batch
 	reading chan struct{} // holds one: who reads has put it in
 
-	retired atomic.Bool // takes no further calls
+	retired atomic.Bool // takes no further calls; stored under mu
 
 	mu    sync.Mutex
 	calls map[uint32]*call
 	last  uint32 // number given
-	err   error  // why it is of no further use
 	timer *time.Timer
 	rings time.Time // when timer does; zero: not set
 }
@@ -56,7 +55,8 @@ type call struct {
 
 	res      wire.Result
 	body     []byte
-	streamed bool
+	streamed bool  // it has begun to stream,
+	ended    bool  // and to the end
 	lost     error // why the sink takes no more
 	err      error // errUnsent, or why there is no answer
 }
@@ -79,12 +79,12 @@ func newCall(sink lamina.Sink, deadline time.Time) *call {
 	return &call{deadline: deadline, sink: sink, done: make(chan struct{}, 1)}
 }
 
-// run sends in and waits for its answer; k.err tells what became of it.
-func (c *conn) run(k *call, in *wire.Invoke) {
+// run sends in and waits for its answer; k.err tells what became of it. False:
+// the connection takes nothing any more.
+func (c *conn) run(k *call, in *wire.Invoke) bool {
 	number, more := c.enter(k)
 	if number == 0 {
-		k.err = errUnsent
-		return
+		return false
 	}
 	if err := c.send(k, number, more, in); err != nil {
 		c.fail(err) // finishes k too
@@ -95,6 +95,7 @@ func (c *conn) run(k *call, in *wire.Invoke) {
 		c.read(k)
 		<-c.reading
 	}
+	return true
 }
 
 func (c *conn) send(k *call, number uint32, more bool, in *wire.Invoke) error {
@@ -108,7 +109,7 @@ func (c *conn) send(k *call, number uint32, more bool, in *wire.Invoke) error {
 func (c *conn) enter(k *call) (number uint32, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	if c.retired.Load() {
 		return 0, false
 	}
 	for c.last++; c.last == 0 || c.calls[c.last] != nil; c.last++ { // after four billion they come again
@@ -207,12 +208,16 @@ func (c *conn) begin(number uint32, mine *call, contentType string) error {
 func (c *conn) part(f wire.Frame, mine *call) error {
 	c.mu.Lock()
 	k := c.calls[f.Call]
-	whole := k != nil && !(k == mine && k.streamed)
-	if whole {
+	streams := k != nil && k == mine && k.streamed && !k.ended
+	if k != nil && !streams {
 		k.body = append(k.body, f.Part()...)
 	}
 	c.mu.Unlock()
-	if k != nil && !whole && k.lost == nil {
+	switch {
+	case !streams:
+	case len(f.Part()) == 0:
+		k.ended = true
+	case k.lost == nil:
 		_, k.lost = k.sink.Write(f.Part())
 	}
 	return nil
@@ -235,12 +240,9 @@ func (c *conn) retire() {
 func (c *conn) fail(err error) {
 	c.Close()
 	c.out.Stop(err)
-	c.retired.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil {
-		c.err = err
-	}
+	c.retired.Store(true)
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -281,7 +283,8 @@ func (c *conn) endLate(now time.Time) (stuck bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rings = time.Time{}
-	var next, late *call
+	var next *call
+	late := false
 	for number, k := range c.calls {
 		switch {
 		case now.Before(k.deadline):
@@ -289,7 +292,8 @@ func (c *conn) endLate(now time.Time) (stuck bool) {
 				next = k
 			}
 		case c.out.Sent(&k.mark):
-			late = k
+			late = true
+			c.retired.Store(true)
 			c.end(number, k, errLate)
 		default:
 			stuck = true
@@ -298,14 +302,12 @@ func (c *conn) endLate(now time.Time) (stuck bool) {
 	if next != nil {
 		c.alarm(next.deadline)
 	}
-	if late == nil {
-		return stuck
-	}
-	c.retired.Store(true)
-	if len(c.calls) == 0 {
+	switch {
+	case !late:
+	case len(c.calls) == 0:
 		c.Close()
-		return stuck
+	default:
+		_ = c.SetReadDeadline(now) // whoever reads may be the one; a broken connection tells the reader itself
 	}
-	_ = c.SetReadDeadline(now) // whoever reads may be the one; a broken connection tells the reader itself
 	return stuck
 }

@@ -28,7 +28,9 @@ func link(t *testing.T, agent func(net.Conn)) *conn {
 // ask runs one call over c.
 func ask(c *conn, in wire.Invoke, limit time.Duration) *call {
 	k := newCall(nil, time.Now().Add(limit))
-	c.run(k, &in)
+	if !c.run(k, &in) {
+		k.err = errUnsent
+	}
 	return k
 }
 
@@ -255,5 +257,98 @@ func TestConnectionsPerAgent(t *testing.T) {
 	run(1<<20, 4)
 	if n := opened.Load(); n < 4 || n > 5 {
 		t.Errorf("%d connections with four large ones at once", n)
+	}
+}
+
+// A burst that fills the sockets in both directions comes through, though the
+// agent's reader itself writes the refusals.
+func TestBurstBothWays(t *testing.T) {
+	for _, c := range []struct{ calls, size, refused int }{{400, 12 << 10, 4}, {200, 8 << 10, 4}, {400, 4 << 10, 4}, {1000, 12 << 10, 10}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			link := link(t, func(conn net.Conn) {
+				out := wire.NewBatch(conn)
+				var running sync.WaitGroup
+				defer running.Wait()
+				n := 0
+				for frames := wire.NewFrames(conn, 32<<10, 1<<20); ; n++ {
+					number, in, err := next(frames)
+					if err != nil {
+						return
+					}
+					answer := func(o wire.Outcome, body []byte) {
+						_ = out.Add(true, nil, func(b []byte) []byte { return wire.AppendAnswer(b, number, wire.Result{Outcome: o}, body) })
+					}
+					if n%c.refused == 0 {
+						answer(wire.OutcomeBusy, nil)
+					} else {
+						running.Go(func() { answer(wire.OutcomeOK, in.Body) })
+					}
+				}
+			})
+			var wg sync.WaitGroup
+			for range c.calls {
+				wg.Go(func() {
+					if k := ask(link, wire.Invoke{Body: make([]byte, c.size)}, time.Minute); k.err != nil {
+						t.Error(k.err)
+					}
+				})
+			}
+			wg.Wait()
+			link.Close()
+		})
+	}
+}
+
+// Calls to an agent that can't be reached wait for one dial, not for each other's.
+func TestUnreachableAgentIsDialledOnceForAll(t *testing.T) {
+	var dials atomic.Int64
+	p := pools{dial: func(string) (net.Conn, error) {
+		dials.Add(1)
+		time.Sleep(100 * time.Millisecond)
+		return nil, errors.New("no route")
+	}}
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if err := p.run("tcp://nobody", newCall(nil, time.Now().Add(time.Minute)), &wire.Invoke{}); err == nil {
+				t.Error("an answer from nobody")
+			}
+		})
+	}
+	wg.Wait()
+	if n := dials.Load(); n > 3 { // who comes late dials for itself
+		t.Errorf("%d dials", n)
+	}
+}
+
+// A large call that finds no connection takes none from the small ones, and a
+// retired connection is replaced without a call noticing.
+func TestSharedConnectionIsReplaced(t *testing.T) {
+	r := newRouter(t)
+	addr, refuse := agent(t, echo), false
+	r.pools.dial = func(addr string) (net.Conn, error) {
+		if refuse {
+			return nil, errors.New("no descriptor is free")
+		}
+		return dial(addr)
+	}
+	run := func(size int) error {
+		k := newCall(nil, time.Now().Add(time.Minute))
+		return errors.Join(r.pools.run(addr, k, &wire.Invoke{Body: make([]byte, size)}), k.err)
+	}
+	if err := run(1); err != nil {
+		t.Fatal(err)
+	}
+	refuse = true
+	if err := run(1 << 20); err == nil {
+		t.Error("a large call over the shared connection")
+	}
+	if err := run(1); err != nil {
+		t.Errorf("small call after a large one failed: %v", err)
+	}
+	refuse = false
+	r.pools.of(addr).current().retire()
+	if err := run(1); err != nil {
+		t.Errorf("after retirement: %v", err)
 	}
 }

@@ -38,24 +38,33 @@ func (p *pools) of(addr string) *pool {
 }
 
 // run sends in over a connection to addr and waits for what becomes of k. An
-// error means that there is no connection.
+// error means that there is no connection, or was none any more.
 func (p *pools) run(addr string, k *call, in *wire.Invoke) error {
-	if !in.Stream && in.Size() < largeCall {
-		c, err := p.share(addr)
-		if err == nil {
-			c.run(k, in)
+	if in.Stream || in.Size() >= largeCall {
+		c, err := p.own(addr)
+		if err != nil {
+			return err
 		}
-		return err
+		defer p.put(addr, c)
+		if !c.run(k, in) {
+			return errUnsent
+		}
+		return nil
 	}
-	c, err := p.own(addr)
-	if err == nil {
-		c.run(k, in)
-		p.put(addr, c)
+	for range 2 { // another's late call may just have retired the first
+		c, err := p.share(addr)
+		if err != nil {
+			return err
+		}
+		if c.run(k, in) {
+			return nil
+		}
 	}
-	return err
+	return errUnsent
 }
 
-// share gives the connection that small calls have in common.
+// share gives the connection that small calls have in common. Who waits for one
+// that is being dialled has what comes of that.
 func (p *pools) share(addr string) (*conn, error) {
 	one := p.of(addr)
 	if c := one.current(); c != nil {
@@ -66,32 +75,37 @@ func (p *pools) share(addr string) (*conn, error) {
 	if c := one.current(); c != nil {
 		return c, nil
 	}
+	if one.isClosed() {
+		return nil, errUnsent
+	}
 	c, err := p.open(addr)
 	if err != nil {
+		p.forget(addr)
 		return nil, err
 	}
-	one.mu.Lock()
-	defer one.mu.Unlock()
-	if one.closed {
-		c.retire() // good for this call
-	} else {
-		one.shared.Store(c)
+	if !one.keep(c) {
+		c.Close()
+		return nil, errUnsent
 	}
 	return c, nil
 }
 
 // own gives a connection for one call, which put takes back.
 func (p *pools) own(addr string) (*conn, error) {
-	if c := p.of(addr).pop(); c != nil {
+	one := p.of(addr)
+	if c := one.pop(); c != nil {
 		return c, nil
 	}
-	return p.open(addr)
+	c, err := p.open(addr)
+	if err != nil {
+		one.drop()
+	}
+	return c, err
 }
 
 func (p *pools) open(addr string) (*conn, error) {
 	c, err := p.dial(addr)
 	if err != nil {
-		p.forget(addr)
 		return nil, err
 	}
 	return newConn(c), nil
@@ -145,15 +159,38 @@ func (p *pool) push(c *conn) bool {
 	return true
 }
 
-func (p *pool) close() {
+// keep makes c the shared connection; false: the pool is closed.
+func (p *pool) keep(c *conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = true
-	if c := p.shared.Load(); c != nil {
-		c.retire()
+	if !p.closed {
+		p.shared.Store(c)
 	}
+	return !p.closed
+}
+
+func (p *pool) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+// drop closes the idle connections.
+func (p *pool) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, c := range p.idle {
 		c.Close()
 	}
 	p.idle = nil
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	if c := p.shared.Load(); c != nil {
+		c.retire()
+	}
+	p.drop()
 }

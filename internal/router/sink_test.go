@@ -3,6 +3,7 @@ package router
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -49,7 +50,12 @@ func streamer(t *testing.T, end wire.Result, body string, cut bool, pieces ...st
 		if cut {
 			return errors.New("cut")
 		}
-		_, err2 := w.Write(wire.AppendAnswer(nil, number, end, []byte(body)))
+		out := wire.AppendPartHead(nil, number, 0)
+		rest := []byte(body)
+		for ; len(rest) > wire.PartSize; rest = rest[wire.PartSize:] {
+			out = append(wire.AppendPartHead(out, number, wire.PartSize), rest[:wire.PartSize]...)
+		}
+		_, err2 := w.Write(wire.AppendAnswer(out, number, end, rest))
 		return errors.Join(err, err2)
 	})
 }
@@ -65,6 +71,7 @@ func TestStreamReachesTheSink(t *testing.T) {
 	}{
 		{"whole", wire.Result{Outcome: wire.OutcomeOK}, "", -1, "one" + large + "two"},
 		{"failed", wire.Result{Outcome: wire.OutcomeFunctionError, ErrorType: "T", LogTail: "END\n"}, "{}", -1, "one" + large + "two"},
+		{"failed with much to say", wire.Result{Outcome: wire.OutcomeFunctionError, ErrorType: "T"}, strings.Repeat("e", 100<<10), -1, "one" + large + "two"},
 		{"client gone at once", wire.Result{Outcome: wire.OutcomeOK}, "", 0, ""},
 		{"client gone later", wire.Result{Outcome: wire.OutcomeOK}, "", 1, "one"},
 	} {
@@ -75,7 +82,7 @@ func TestStreamReachesTheSink(t *testing.T) {
 				sink := &kept{writes: c.writes}
 				res, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: time.Second, Sink: sink})
 				if err != nil || !res.Streamed || res.FunctionError != (c.end.ErrorType != "") || res.ErrorType != c.end.ErrorType || string(res.Payload) != c.body || res.LogTail != c.end.LogTail {
-					t.Errorf("%+v, %v", res, err)
+					t.Errorf("%.300s, %v", fmt.Sprintf("%+v", res), err)
 				}
 				if sink.contentType != "text/x" || c.writes != 1 && sink.String() != c.want || c.writes == 1 && !strings.HasPrefix(sink.String(), c.want) {
 					t.Errorf("%q: %d bytes of %d", sink.contentType, sink.Len(), len(c.want))

@@ -28,8 +28,8 @@ type Batch struct {
 type Mark struct{ end int64 }
 
 const (
-	// maxBatch bounds the frames of one write: its reader could have begun with
-	// the first of them meanwhile (measured: bench/README.md).
+	// maxBatch are the frames with which nobody waits for more: their reader could
+	// have begun with the first of them meanwhile (measured: bench/README.md).
 	maxBatch = 8
 	// maxSpare bounds the buffer that is kept, in bytes (chosen).
 	maxSpare = 64 << 10
@@ -58,7 +58,7 @@ func (b *Batch) Add(wait bool, mark *Mark, add func([]byte) []byte) error {
 	n := b.frames
 	b.mu.Unlock()
 	switch {
-	case n >= maxBatch:
+	case n == maxBatch: // more of them would only wait for each other, and who waits here reads no answer
 	case n > 1:
 		return nil
 	case wait:

@@ -31,7 +31,7 @@ const (
 	OutcomeFunctionError                    // the runtime's error, a time-out, or its death: X-Amz-Function-Error
 	OutcomeBusy                             // refused: every slot is taken
 	OutcomeGone                             // refused: no such environment, or it takes nothing new
-	OutcomeStream                           // the response follows in parts as it comes, and after it a second answer: how it ended, its body the error
+	OutcomeStream                           // the response follows in parts as it comes, the last one empty, and then a second answer: how it ended, its body the error
 )
 
 // Refused says whether the invocation reached no runtime.

@@ -118,8 +118,8 @@ func (a *agent) serve() {
 	}
 }
 
-// maxBody is how large an event may be.
-const maxBody = 7 << 20
+// maxFrame is how large an event may be, with what comes with it.
+const maxFrame = 8 << 20
 
 func (a *agent) serveConn(c net.Conn) {
 	defer c.Close()
@@ -128,7 +128,7 @@ func (a *agent) serveConn(c net.Conn) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	out := wire.NewBatch(c)
-	for frames := wire.NewFrames(c, 4<<10, maxBody); ; {
+	for frames := wire.NewFrames(c, 4<<10, maxFrame); ; {
 		f, err := frames.Next()
 		if err != nil {
 			return
@@ -139,6 +139,9 @@ func (a *agent) serveConn(c net.Conn) {
 		}
 		running.Go(func() {
 			res, body := a.invoke(in)
+			for ; len(body) > wire.PartSize; body = body[wire.PartSize:] {
+				_ = out.AddLarge(nil, wire.AppendPartHead(nil, f.Call, wire.PartSize), body[:wire.PartSize])
+			}
 			_ = out.Add(false, nil, func(b []byte) []byte { return wire.AppendAnswer(b, f.Call, res, body) }) // the router may be gone
 		})
 	}
