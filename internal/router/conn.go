@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina"
+	"github.com/lamina-dev/lamina/internal/rawconn"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
@@ -225,6 +226,13 @@ func (c *conn) part(f wire.Frame, mine *call) error {
 
 // usable: further calls may be run.
 func (c *conn) usable() bool { return !c.retired.Load() }
+
+// over: the agent has ended the connection, and no call is here to notice.
+func (c *conn) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.calls) == 0 && !rawconn.Alive(c.Conn)
+}
 
 // retire closes the connection after the calls that are on it.
 func (c *conn) retire() {

@@ -352,3 +352,40 @@ func TestSharedConnectionIsReplaced(t *testing.T) {
 		t.Errorf("after retirement: %v", err)
 	}
 }
+
+// The connections to agents that have ended are not kept.
+func TestEndedAgentsAreForgotten(t *testing.T) {
+	r := newRouter(t)
+	kept := func() (n int) {
+		for range r.pools.perTo.Range {
+			n++
+		}
+		return n
+	}
+	for _, size := range []int{1, 1 << 20} { // shared, and a connection of its own
+		ends := make(chan struct{})
+		gone := make(chan struct{})
+		addr := listen(t, func(c net.Conn) {
+			go func() { <-ends; c.Close() }() // ends with the test of this size
+			serve(c, echo)
+			close(gone)
+		})
+		lives := agent(t, echo)
+		for _, a := range []string{addr, lives} {
+			if err := r.pools.run(a, newCall(nil, time.Now().Add(time.Minute)), &wire.Invoke{Body: make([]byte, size)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := kept()
+		r.Install("v", nil)
+		if n := kept(); n != before {
+			t.Errorf("%d agents are kept of %d that live", n, before)
+		}
+		close(ends)
+		<-gone
+		r.Remove("v")
+		if n := kept(); n != before-1 {
+			t.Errorf("%d agents are kept, %d live", n, before-1)
+		}
+	}
+}

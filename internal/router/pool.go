@@ -125,6 +125,16 @@ func (p *pools) forget(addr string) {
 	}
 }
 
+// sweep forgets the agents that have ended: nobody reads an idle connection and
+// so notices, and each keeps a descriptor.
+func (p *pools) sweep() {
+	for addr, one := range p.perTo.Range {
+		if one.(*pool).over() {
+			p.forget(addr.(string))
+		}
+	}
+}
+
 func (p *pools) close() {
 	for addr := range p.perTo.Range {
 		p.forget(addr.(string))
@@ -173,6 +183,20 @@ func (p *pool) isClosed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.closed
+}
+
+// over: the agent has ended its connections.
+func (p *pool) over() bool {
+	c := p.shared.Load()
+	if c == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if len(p.idle) == 0 {
+			return false
+		}
+		c = p.idle[0]
+	}
+	return c.over()
 }
 
 // drop closes the idle connections.

@@ -69,6 +69,7 @@ func New() *Router {
 // of those that are no longer listed go on.
 func (r *Router) Install(versionKey string, endpoints []lamina.Endpoint) {
 	r.target(versionKey).install(endpoints)
+	r.pools.sweep()
 }
 
 // Fail ends the waiting invocations of an ordinary function with the reason why
@@ -82,6 +83,7 @@ func (r *Router) Remove(versionKey string) {
 	if t, ok := r.targets.LoadAndDelete(versionKey); ok {
 		t.(*target).install(nil)
 	}
+	r.pools.sweep()
 }
 
 // Demand becomes readable when an invocation found no environment.
