@@ -204,21 +204,9 @@ func (q *asked) finish(res runtimeapi.Result, tail string) error {
 	return q.answer(out, res.Body)
 }
 
-// answer sends a result, of a large body all but the end in parts before it.
 func (q *asked) answer(res wire.Result, body []byte) error {
-	for len(body) > wire.PartSize {
-		if err := q.part(body[:wire.PartSize]); err != nil {
-			return err
-		}
-		body = body[wire.PartSize:]
-	}
 	others := q.c.open.Add(-1) > 0
-	return q.c.out.Add(others, nil, func(b []byte) []byte { return wire.AppendAnswer(b, q.number, res, body) })
-}
-
-// part sends a piece of the answer's body and waits until it is sent.
-func (q *asked) part(p []byte) error {
-	return q.c.out.AddLarge(nil, wire.AppendPartHead(nil, q.number, len(p)), p)
+	return q.c.out.AddAnswer(others, q.number, res, body)
 }
 
 // refusalType is the word before the colon of runtimeapi's refusals.

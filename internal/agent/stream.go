@@ -33,7 +33,7 @@ func (q *asked) passOn(head runtimeapi.Result, deadline time.Time) error {
 		return err
 	}
 	begin := wire.Result{Outcome: wire.OutcomeStream, ContentType: head.ContentType}
-	if err := q.c.out.Add(false, nil, func(b []byte) []byte { return wire.AppendAnswer(b, q.number, begin, nil) }); err != nil {
+	if err := q.c.out.AddAnswer(false, q.number, begin, nil); err != nil {
 		return err
 	}
 	buf := pieces.Get().(*[wire.PartSize]byte)
@@ -41,13 +41,13 @@ func (q *asked) passOn(head runtimeapi.Result, deadline time.Time) error {
 	for {
 		n, err := head.Stream.Read(buf[:])
 		if errors.Is(err, io.EOF) {
-			if err := q.part(nil); err != nil { // the end
+			if err := q.c.out.AddPart(q.number, nil); err != nil { // the end
 				return err
 			}
 			return q.c.SetWriteDeadline(time.Time{})
 		}
 		if n > 0 {
-			if err := q.part(buf[:n]); err != nil {
+			if err := q.c.out.AddPart(q.number, buf[:n]); err != nil {
 				return err
 			}
 		}

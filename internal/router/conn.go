@@ -127,13 +127,13 @@ func (c *conn) take(number uint32) *call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := c.calls[number]
-	c.remove(number)
+	delete(c.calls, number)
+	c.closeIfDone()
 	return k
 }
 
-// remove is take under c.mu.
-func (c *conn) remove(number uint32) {
-	delete(c.calls, number)
+// closeIfDone ends a retired connection that has no call; c.mu is held.
+func (c *conn) closeIfDone() {
 	if len(c.calls) == 0 && c.retired.Load() {
 		c.Close()
 	}
@@ -239,9 +239,7 @@ func (c *conn) retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.retired.Store(true)
-	if len(c.calls) == 0 {
-		c.Close()
-	}
+	c.closeIfDone()
 }
 
 // fail ends all calls.
@@ -310,12 +308,9 @@ func (c *conn) endLate(now time.Time) (stuck bool) {
 	if next != nil {
 		c.alarm(next.deadline)
 	}
-	switch {
-	case !late:
-	case len(c.calls) == 0:
-		c.Close()
-	default:
+	if late {
 		_ = c.SetReadDeadline(now) // whoever reads may be the one; a broken connection tells the reader itself
+		c.closeIfDone()
 	}
 	return stuck
 }

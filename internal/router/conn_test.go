@@ -62,12 +62,10 @@ func TestAnswersOutOfOrder(t *testing.T) {
 			writing.Go(func() {
 				body := asked[i].Body
 				for len(body) > 100 {
-					_ = out.AddLarge(nil, wire.AppendPartHead(nil, numbers[i], 100), body[:100])
+					_ = out.AddPart(numbers[i], body[:100])
 					body = body[100:]
 				}
-				_ = out.Add(i%2 == 0, nil, func(b []byte) []byte {
-					return wire.AppendAnswer(b, numbers[i], wire.Result{Outcome: wire.OutcomeOK, ContentType: asked[i].RequestID}, body)
-				})
+				_ = out.AddAnswer(i%2 == 0, numbers[i], wire.Result{Outcome: wire.OutcomeOK, ContentType: asked[i].RequestID}, body)
 			})
 		}
 		writing.Wait()
@@ -276,7 +274,7 @@ func TestBurstBothWays(t *testing.T) {
 						return
 					}
 					answer := func(o wire.Outcome, body []byte) {
-						_ = out.Add(true, nil, func(b []byte) []byte { return wire.AppendAnswer(b, number, wire.Result{Outcome: o}, body) })
+						_ = out.AddAnswer(true, number, wire.Result{Outcome: o}, body)
 					}
 					if n%c.refused == 0 {
 						answer(wire.OutcomeBusy, nil)

@@ -56,7 +56,7 @@ func serve(c net.Conn, handle func(*wire.Invoke) (wire.Result, []byte)) {
 		}
 		running.Go(func() {
 			res, body := handle(in)
-			_ = out.Add(true, nil, func(b []byte) []byte { return wire.AppendAnswer(b, number, res, body) })
+			_ = out.AddAnswer(true, number, res, body)
 		})
 	}
 }

@@ -42,21 +42,15 @@ func streamer(t *testing.T, end wire.Result, body string, cut bool, pieces ...st
 		if !in.Stream {
 			t.Error("a stream that nobody asked for")
 		}
-		_, err := w.Write(wire.AppendAnswer(nil, number, wire.Result{Outcome: wire.OutcomeStream, ContentType: "text/x"}, nil))
+		out := wire.NewBatch(w)
+		err := out.AddAnswer(false, number, wire.Result{Outcome: wire.OutcomeStream, ContentType: "text/x"}, nil)
 		for _, p := range pieces {
-			_, err2 := w.Write(append(wire.AppendPartHead(nil, number, len(p)), p...))
-			err = errors.Join(err, err2)
+			err = errors.Join(err, out.AddPart(number, []byte(p)))
 		}
 		if cut {
 			return errors.New("cut")
 		}
-		out := wire.AppendPartHead(nil, number, 0)
-		rest := []byte(body)
-		for ; len(rest) > wire.PartSize; rest = rest[wire.PartSize:] {
-			out = append(wire.AppendPartHead(out, number, wire.PartSize), rest[:wire.PartSize]...)
-		}
-		_, err2 := w.Write(wire.AppendAnswer(out, number, end, rest))
-		return errors.Join(err, err2)
+		return errors.Join(err, out.AddPart(number, nil), out.AddAnswer(false, number, end, []byte(body)))
 	})
 }
 

@@ -15,17 +15,16 @@ type call struct {
 	state    callState
 	nonce    string // of the current delivery
 	start    time.Time
-	answered time.Time     // when its answer began
-	due      node[call]    // in Server.due while its time runs
-	patience *time.Timer   // ends the waiting of a call that has to; nil: there is none
-	reader   *conn         // on which its answer is being read
-	assigned chan struct{} // closed when a worker took it; nil if one did at once, or with patience; both set before c is shared
-	to       Caller        // who is told, or nil and
-	done     chan outcome  // one send, by tell or beginStream
-	said     outcome       // what to is told,
-	told     *call         // and whom else: Server.told
-	stream   *Stream       // since beginStream
-	left     bool          // nobody waits on done any more
+	answered time.Time    // when its answer began
+	due      node[call]   // in Server.due while its time runs
+	patience *time.Timer  // withdraws c if no worker comes; nil: one was there; set before c is shared
+	reader   *conn        // on which its answer is being read
+	to       Caller       // who is told, or nil and
+	done     chan outcome // one send, by tell or beginStream
+	said     outcome      // what to is told,
+	told     *call        // and whom else: Server.told
+	stream   *Stream      // since beginStream
+	left     bool         // nobody waits on done any more
 	// announced: the extensions have its INVOKE event.
 	announced bool
 }
@@ -126,9 +125,6 @@ func (sl Slot) Invoke(ctx context.Context, inv *Invocation) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if p == nil {
-		s.bridge(ctx, c)
-	}
 	s.hand(c, p)
 	select {
 	case o := <-c.done:
@@ -166,11 +162,7 @@ func (s *Server) admit(c *call) (p *poll, err error) {
 		s.begin(c)
 		return p, nil
 	}
-	if c.to != nil {
-		c.patience = time.AfterFunc(s.patience(), func() { s.withdraw(c) })
-	} else {
-		c.assigned = make(chan struct{})
-	}
+	c.patience = time.AfterFunc(max(s.cfg.Bridge, 0), func() { s.withdraw(c) })
 	s.waiting.push(&c.node)
 	return nil, nil
 }
@@ -185,9 +177,7 @@ func (s *Server) freePoll() *poll {
 
 // begin makes c a running call of some worker and starts its clock; s.mu is held.
 func (s *Server) begin(c *call) {
-	if c.state == callWaiting {
-		c.stopWaiting()
-	}
+	c.stopPatience()
 	c.state, c.nonce, c.start = callRunning, s.newNonce(), time.Now()
 	s.due.remove(&c.due)
 	s.due.insert(&c.due, func(other *call) bool { return !c.deadline().Before(other.deadline()) })
@@ -196,13 +186,9 @@ func (s *Server) begin(c *call) {
 	}
 }
 
-// stopWaiting tells whoever bounds c's waiting that it has a worker.
-func (c *call) stopWaiting() {
-	switch {
-	case c.patience != nil:
+func (c *call) stopPatience() {
+	if c.patience != nil {
 		c.patience.Stop()
-	case c.assigned != nil:
-		close(c.assigned)
 	}
 }
 
@@ -222,21 +208,6 @@ func (s *Server) alarm(now time.Time) {
 		return
 	}
 	s.rings = at
-}
-
-// patience is how long a call waits for a worker.
-func (s *Server) patience() time.Duration { return max(s.cfg.Bridge, 0) }
-
-// bridge waits a bounded time for a worker and withdraws c if none comes.
-func (s *Server) bridge(ctx context.Context, c *call) {
-	timer := time.NewTimer(s.patience())
-	defer timer.Stop()
-	select {
-	case <-c.assigned:
-	case <-ctx.Done():
-	case <-timer.C:
-		s.withdraw(c)
-	}
 }
 
 // withdraw ends c as refused if no worker has it, and tells so.
@@ -323,9 +294,7 @@ func (s *Server) finish(c *call, o outcome) {
 		s.tell(c, o)
 	}
 	c.state = callDone
-	if c.patience != nil {
-		c.patience.Stop()
-	}
+	c.stopPatience()
 	s.waiting.remove(&c.node)
 	s.due.remove(&c.due)
 	delete(s.calls, c.inv.RequestID)

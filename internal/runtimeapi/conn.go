@@ -133,8 +133,7 @@ func (w *conn) answerWith(status int, contentType, name, value string, body []by
 
 // finish ends the head b and writes it with the body, at once if it is short.
 func (w *conn) finish(b, body []byte) (err error) {
-	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(body)), 10)
-	b = append(b, "\r\n\r\n"...)
+	b = endHead(b, body)
 	if len(body) < largeEvent {
 		b = append(b, body...)
 		_, err = w.Write(b)
@@ -146,13 +145,17 @@ func (w *conn) finish(b, body []byte) (err error) {
 	return err
 }
 
+func endHead(b, body []byte) []byte {
+	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(body)), 10)
+	return append(b, "\r\n\r\n"...)
+}
+
 // errNoRoom is of a worker that has not read what it was sent before.
 var errNoRoom = errors.New("the worker's socket has no room")
 
 // finishNow is finish for what must not wait for the worker.
 func (w *conn) finishNow(b, body []byte) error {
-	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(len(body)), 10)
-	b = append(append(b, "\r\n\r\n"...), body...)
+	b = append(endHead(b, body), body...)
 	n, err := rawconn.WriteNow(w.Conn, b)
 	if err == nil && n < len(b) {
 		err = errNoRoom

@@ -50,10 +50,7 @@ func (b *Batch) Add(wait bool, mark *Mark, add func([]byte) []byte) error {
 	}
 	before := len(b.out)
 	b.out = add(b.out)
-	b.queued += int64(len(b.out) - before)
-	if mark != nil {
-		mark.end = b.queued
-	}
+	b.count(len(b.out)-before, mark)
 	b.frames++
 	n := b.frames
 	b.mu.Unlock()
@@ -67,6 +64,14 @@ func (b *Batch) Add(wait bool, mark *Mark, add func([]byte) []byte) error {
 	return b.flush()
 }
 
+// count counts a frame's bytes; b.mu is held.
+func (b *Batch) count(bytes int, mark *Mark) {
+	b.queued += int64(bytes)
+	if mark != nil {
+		mark.end = b.queued
+	}
+}
+
 // AddLarge writes a frame whose end is long without copying that, and waits
 // until it is written.
 func (b *Batch) AddLarge(mark *Mark, head, rest []byte) error {
@@ -78,16 +83,28 @@ func (b *Batch) AddLarge(mark *Mark, head, rest []byte) error {
 		return b.err
 	}
 	b.out = append(b.out, head...)
-	b.queued += int64(len(head) + len(rest))
-	if mark != nil {
-		mark.end = b.queued
-	}
+	b.count(len(head)+len(rest), mark)
 	p := b.take()
 	b.mu.Unlock()
 	if err := b.writeOut(p); err != nil {
 		return err
 	}
 	return b.write(rest)
+}
+
+// AddAnswer adds an answer, of a large body all but the end in parts before it.
+func (b *Batch) AddAnswer(wait bool, call uint32, res Result, body []byte) error {
+	for ; len(body) > PartSize; body = body[PartSize:] {
+		if err := b.AddPart(call, body[:PartSize]); err != nil {
+			return err
+		}
+	}
+	return b.Add(wait, nil, func(out []byte) []byte { return AppendAnswer(out, call, res, body) })
+}
+
+// AddPart adds a piece of an answer's body and waits until it is written.
+func (b *Batch) AddPart(call uint32, piece []byte) error {
+	return b.AddLarge(nil, AppendPartHead(nil, call, len(piece)), piece)
 }
 
 // Stop makes Add fail with err from now on; what was not sent never will be. Who

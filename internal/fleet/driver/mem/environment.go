@@ -139,10 +139,7 @@ func (a *agent) serveConn(c net.Conn) {
 		}
 		running.Go(func() {
 			res, body := a.invoke(in)
-			for ; len(body) > wire.PartSize; body = body[wire.PartSize:] {
-				_ = out.AddLarge(nil, wire.AppendPartHead(nil, f.Call, wire.PartSize), body[:wire.PartSize])
-			}
-			_ = out.Add(false, nil, func(b []byte) []byte { return wire.AppendAnswer(b, f.Call, res, body) }) // the router may be gone
+			_ = out.AddAnswer(false, f.Call, res, body) // the router may be gone
 		})
 	}
 }
