@@ -17,13 +17,14 @@ type machine struct {
 	Kernel string `json:"kernel"`
 	Go     string `json:"go"`
 	Load   string `json:"load"` // the load average as the run begins: what others do here
+	Held   held   `json:"held"` // as the run begins
 }
 
 func thisMachine() machine {
 	return machine{
 		CPU: cpuName(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Kernel: strings.TrimSpace(readFile("/proc/sys/kernel/osrelease")), Go: runtime.Version(),
-		Load: strings.TrimSpace(readFile("/proc/loadavg")),
+		Load: strings.TrimSpace(readFile("/proc/loadavg")), Held: watchCores(time.Second),
 	}
 }
 
@@ -33,6 +34,7 @@ func (m machine) print(w io.Writer, date time.Time) {
 	if m.Load != "" {
 		fmt.Fprintf(w, "load average at the start: %s\n", m.Load)
 	}
+	fmt.Fprintf(w, "of the cores others had %.1f %% of a second at the start, up to %.1f ms at once\n", m.Held.Percent, m.Held.Longest/1000)
 }
 
 // cpuName is the processor's name where the system tells it in Linux's way.
