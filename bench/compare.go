@@ -19,7 +19,7 @@ const (
 // partners are the lines each of Lamina's is held against; the first is the
 // bare path with the same client.
 var partners = map[string][]string{
-	"lamina":          {"bare4", "bare4-apart", "bare4-http", "bare-spread", "bare-spread-http", "proxy"},
+	"lamina":          {"bare4", "bare4-apart", "bare4-http", "bare-spread", "bare-spread-http", "bare-spread-http-apart", "proxy", "proxy-apart"},
 	"lamina-official": {"bare4-official", "bare-spread-official", "proxy"},
 }
 

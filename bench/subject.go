@@ -42,12 +42,14 @@ type kind struct {
 var kinds = []kind{
 	{"direct", "direct handler (net/http)", startDirect},
 	{"proxy", "the same behind ReverseProxy", startProxy},
+	{"proxy-apart", "  each in a session of its own", startProxyApart},
 	{"bare3", "bare 3-step path, lean client", startBare3},
 	{"bare4", "bare 4 processes, lean client", bare4{}.start},
 	{"bare4-apart", "  each in a session of its own", bare4{apart: true}.start},
 	{"bare-spread", "  with an agent and a function for each environment", bare4{spread: true}.start},
 	{"bare4-http", "  with net/http at the front", bare4{http: true}.start},
 	{"bare-spread-http", "  with both", bare4{http: true, spread: true}.start},
+	{"bare-spread-http-apart", "  with both, each in a session of its own", bare4{http: true, spread: true, apart: true}.start},
 	{"bare4-official", "bare 4 processes, aws-lambda-go", bare4{official: true}.start},
 	{"bare-spread-official", "  with an agent and a function for each environment", bare4{official: true, spread: true}.start},
 	{"lamina", "Lamina, lean client", startLamina(false)},
@@ -94,6 +96,12 @@ func startProxy(b *bench, s *subject) error {
 	s.plain(addrs[0], b.payload)
 	s.cpu = usageOf(pids)
 	return nil
+}
+
+// startProxyApart gives both processes what services have, as bare4's apart does.
+func startProxyApart(b *bench, s *subject) error {
+	s.apart = true
+	return startProxy(b, s)
 }
 
 func startBare3(b *bench, s *subject) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lamina-dev/lamina/internal/runtimes/roots"
 )
@@ -52,11 +53,15 @@ func withInstall(err error) error {
 	if !ok || len(roots.Ways(m.Runtime)) == 0 {
 		return err
 	}
+	install := fmt.Sprintf("`lamina runtimes install %s`", m.Runtime)
+	if strings.Contains(m.Remedy, install) {
+		return err // a JVM's names it among others
+	}
 	if !slices.ContainsFunc(known, func(k knownRuntime) bool { return k.name == m.Runtime }) {
 		return err // installed, it would be of no use
 	}
 	more := *m
-	more.Remedy = fmt.Sprintf("install it with `lamina runtimes install %s`", m.Runtime)
+	more.Remedy = "install it with " + install
 	if m.Remedy != "" {
 		more.Remedy += ", " + m.Remedy
 	}

@@ -214,7 +214,7 @@ func (c Case) mutated(t *trace.Trace, k writeKey, w watch.Record, by, victim tra
 	}
 	when := "the next request in this process finds it"
 	if c.Language != finding.Python {
-		when = "requests that overlap see each other's value"
+		when = "requests that run at once or later find it"
 	}
 	return c.make(finding.Finding{
 		Kind: kind, Name: k.name, File: w.File, Line: w.Line, Expected: clip(before), Got: clip(w.Detail.After),
