@@ -161,13 +161,12 @@ func (a *agent) serve(l net.Listener) error {
 // then the agent. The first call counts.
 func (a *agent) end(cause error, grace time.Duration) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.ending {
-		a.mu.Unlock()
 		return
 	}
 	a.ending = true
 	envs := a.order
-	a.mu.Unlock()
 	a.log.Info("ending", "cause", cause, "grace", grace, "environments", len(envs))
 	a.work.Go(func() error {
 		ctx, cancel := context.WithTimeout(a.ctx, grace)

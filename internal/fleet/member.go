@@ -201,13 +201,13 @@ func (f *Fleet) endedEarly(m *member) string {
 	f.journal(m.inst, opHealthCheckFailed, "Instance %[2]s (%[1]s in %[3]s) failed its health check: "+text+" - the system will replace it")
 	f.mu.Lock()
 	key := m.inst.ProviderKey()
-	f.early[key]++
 	if f.cfg.Clock().Sub(m.inst.LaunchedAt) > earlyEnd {
-		f.early[key] = 0
+		delete(f.early, key)
+	} else {
+		f.early[key]++
 	}
-	often := f.early[key] >= earlyEnds
-	if often {
-		f.early[key] = 0
+	if f.early[key] >= earlyEnds {
+		delete(f.early, key)
 		f.failed = append(f.failed, LaunchFailure{ProviderKey: key, Code: lamina.ReasonInsufficient, Text: fmt.Sprintf(
 			"%d "+lamina.TextAgentsEnd+"; the agents' logs in the data folder say why", earlyEnds)})
 	}

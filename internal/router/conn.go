@@ -46,8 +46,9 @@ type conn struct {
 	rings time.Time // when timer does; zero: not set
 }
 
-// call is one invocation on its way. Whoever takes it out of conn.calls may
-// write to it, and then tells who waits.
+// call is one invocation on its way. While it is in conn.calls only its own
+// caller, reading, writes to it, and under mu whoever reads adds to its body.
+// Whoever takes it out may write to it, and then tells who waits.
 type call struct {
 	deadline time.Time
 	mark     wire.Mark // of its frame
@@ -136,6 +137,9 @@ func (c *conn) take(number uint32) *call {
 func (c *conn) closeIfDone() {
 	if len(c.calls) == 0 && c.retired.Load() {
 		c.Close()
+		if c.timer != nil {
+			c.timer.Stop() // it would keep the buffers until the last call's deadline
+		}
 	}
 }
 

@@ -387,3 +387,54 @@ func TestEndedAgentsAreForgotten(t *testing.T) {
 		}
 	}
 }
+
+// What a pool gives up lets go of its buffers: a timer would keep them until the
+// deadline of a call that ended long ago.
+func TestRetiredConnectionKeepsNoTimer(t *testing.T) {
+	c := link(t, func(c net.Conn) { serve(c, echo) })
+	if k := ask(c, wire.Invoke{}, 15*time.Minute); k.err != nil {
+		t.Fatal(k.err)
+	}
+	c.retire()
+	if c.timer.Stop() {
+		t.Error("its timer is still set")
+	}
+}
+
+// A large call that ends after its agent was forgotten leaves no connection behind.
+func TestConnectionOfAClosedPool(t *testing.T) {
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	addr := agent(t, func(in *wire.Invoke) (wire.Result, []byte) {
+		close(asked)
+		<-goOn
+		return echo(in)
+	})
+	p := pools{dial: dial}
+	done := make(chan error, 1)
+	go func() {
+		done <- p.run(addr, newCall(nil, time.Now().Add(time.Minute)), &wire.Invoke{Body: make([]byte, 1<<20)})
+	}()
+	<-asked
+	p.close()
+	close(goOn)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	for a := range p.perTo.Range {
+		t.Errorf("connections to %s are kept", a)
+	}
+}
+
+// An agent that can't be reached is not remembered, whatever was to be sent to it.
+func TestUnreachableAgentIsForgotten(t *testing.T) {
+	p := pools{dial: dial}
+	for _, size := range []int{1, 1 << 20} {
+		err := p.run("unix:///nowhere.sock", newCall(nil, time.Now().Add(time.Minute)), &wire.Invoke{Body: make([]byte, size)})
+		if err == nil {
+			t.Error("sent")
+		}
+		for a := range p.perTo.Range {
+			t.Errorf("after %d bytes %s is kept", size, a)
+		}
+	}
+}

@@ -9,7 +9,7 @@ import (
 )
 
 // maxIdle bounds the connections kept per agent for calls that need one of their
-// own; an agent with more of these at once opens further ones.
+// own; where more of these run at once, further ones are opened and not kept.
 const maxIdle = 256
 
 // pools keeps the connections to agents.
@@ -41,11 +41,12 @@ func (p *pools) of(addr string) *pool {
 // error means that there is no connection, or was none any more.
 func (p *pools) run(addr string, k *call, in *wire.Invoke) error {
 	if in.Stream || in.Size() >= largeCall {
-		c, err := p.own(addr)
+		one := p.of(addr)
+		c, err := p.own(one, addr)
 		if err != nil {
 			return err
 		}
-		defer p.put(addr, c)
+		defer one.put(c)
 		if !c.run(k, in) {
 			return errUnsent
 		}
@@ -90,17 +91,21 @@ func (p *pools) share(addr string) (*conn, error) {
 	return c, nil
 }
 
-// own gives a connection for one call, which put takes back.
-func (p *pools) own(addr string) (*conn, error) {
-	one := p.of(addr)
+// own gives a connection for one call, which one.put takes back.
+func (p *pools) own(one *pool, addr string) (*conn, error) {
 	if c := one.pop(); c != nil {
 		return c, nil
 	}
 	c, err := p.open(addr)
-	if err != nil {
+	switch {
+	case err == nil:
+		return c, nil
+	case one.shared.Load() == nil:
+		p.forget(addr)
+	default:
 		one.drop()
 	}
-	return c, err
+	return nil, err
 }
 
 func (p *pools) open(addr string) (*conn, error) {
@@ -111,9 +116,9 @@ func (p *pools) open(addr string) (*conn, error) {
 	return newConn(c), nil
 }
 
-func (p *pools) put(addr string, c *conn) {
-	if !c.usable() || !p.of(addr).push(c) {
-		c.Close()
+func (p *pool) put(c *conn) {
+	if !c.usable() || !p.push(c) {
+		c.retire()
 	}
 }
 
@@ -204,7 +209,7 @@ func (p *pool) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.idle {
-		c.Close()
+		c.retire()
 	}
 	p.idle = nil
 }

@@ -14,7 +14,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lamina-dev/lamina"
@@ -50,9 +49,8 @@ type Router struct {
 	demand  chan struct{}
 	pools   pools
 	meters  meters
-	calls   sync.WaitGroup
-	closed  atomic.Bool
-	stop    func() // closes stopped, once
+	gate    sync.RWMutex // read-locked by calls; Drain's, for good
+	stop    func()       // closes stopped, once
 	stopped chan struct{}
 }
 
@@ -100,9 +98,8 @@ func (r *Router) Load(versionKey string) lamina.Load {
 
 // Drain refuses new invocations and waits for the running ones, at most until ctx ends.
 func (r *Router) Drain(ctx context.Context) {
-	r.closed.Store(true)
 	done := make(chan struct{})
-	go func() { r.calls.Wait(); close(done) }()
+	go func() { r.gate.Lock(); close(done) }() // ends with the last call
 	select {
 	case <-done:
 	case <-ctx.Done():
@@ -122,11 +119,10 @@ func (r *Router) target(key string) *target {
 // Invoke runs one invocation to its end, whatever becomes of the caller: a sync
 // invocation is handed to a runtime at most once. The error is a *lamina.Error.
 func (r *Router) Invoke(ctx context.Context, i lamina.Invocation) (lamina.Answer, error) {
-	if r.closed.Load() {
+	if !r.gate.TryRLock() {
 		return lamina.Answer{}, lamina.Errorf(lamina.CodeServiceNotRunning, "Lamina is stopping. Start it again with: lamina up")
 	}
-	r.calls.Add(1)
-	defer r.calls.Done()
+	defer r.gate.RUnlock()
 	meter := r.meters.begin(i.VersionKey, i.FunctionARN)
 	defer meter.end()
 	held, reason := r.admit(&i)

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -200,4 +201,37 @@ func TestColdStartFailureReachesTheCaller(t *testing.T) {
 	<-r.Demand()
 	r.Fail("v", "Runtime.ImportModuleError", "Unable to import module 'app'")
 	wg.Wait()
+}
+
+// Invocations may still come while the router drains; each is refused or runs to
+// its end before Drain returns.
+func TestDrainWhileInvocationsCome(t *testing.T) {
+	addr := agent(t, echo)
+	for range 200 {
+		r := New()
+		r.Install("v", []lamina.Endpoint{{EnvironmentID: "e", Addr: addr, Slots: 8}})
+		var calls sync.WaitGroup
+		for range 4 {
+			calls.Go(func() {
+				for {
+					_, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", FunctionKey: "f", Payload: []byte("{}"), Timeout: time.Minute})
+					if code := codeOf(err); code == lamina.CodeServiceNotRunning {
+						return
+					} else if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		r.Drain(t.Context())
+		calls.Wait()
+	}
+}
+
+func codeOf(err error) string {
+	if e, ok := errors.AsType[*lamina.Error](err); ok {
+		return e.Code
+	}
+	return ""
 }

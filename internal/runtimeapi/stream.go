@@ -93,9 +93,10 @@ func (s *Server) stream(w *conn, r *http.Request, id string, c *call) {
 func (s *Server) beginStream(w *conn, c *call, contentType string) (*Stream, error) {
 	st := newStream()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.state != callAnswering {
-		return nil, lateness(w, c.state)
+	defer s.unlock()
+	if state := c.state; state != callAnswering {
+		s.finish(c, outcome{}) // its time was up in between; the worker is done with it
+		return nil, lateness(w, state)
 	}
 	if c.left {
 		st.Close()

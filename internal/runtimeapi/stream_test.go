@@ -329,3 +329,32 @@ func FuzzChunked(f *testing.F) {
 		}
 	})
 }
+
+// TestTimeUpJustBeforeTheStream: the slot of an answer whose time is up between
+// its head and its first byte becomes free again.
+func TestTimeUpJustBeforeTheStream(t *testing.T) {
+	e := serve(t, Config{Timeout: time.Hour})
+	w := e.parked(1)[0]
+	done := e.start("a", func(inv *Invocation) { inv.Stream = true })
+	w.event()
+	e.mu.Lock()
+	c := e.calls["a"]
+	e.mu.Unlock()
+	here := newConn(w.conn)
+	if _, err := e.beginAnswer(here, "a", ""); err != nil {
+		t.Fatal(err)
+	}
+	e.mu.Lock()
+	e.due.remove(&c.due)
+	e.timeUp(c)
+	e.Server.unlock()
+	<-done
+	r, err := http.NewRequest(http.MethodPost, "http://x/", strings.NewReader("body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.stream(here, r, "a", c)
+	if n := e.InFlight(); n != 0 {
+		t.Errorf("%d slots are still taken", n)
+	}
+}

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -396,4 +397,36 @@ func BenchmarkOffer(b *testing.B) {
 	}
 	l.DeleteStream(b.Context(), groupF, "x") // all before it is written
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// TestBurstOverManyGroupsClosesItsFiles: a round that writes to many groups may
+// open more files than the limit, which the next ones close.
+func TestBurstOverManyGroupsClosesItsFiles(t *testing.T) {
+	l, err := Open(t.TempDir(), Options{OpenFiles: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(i int) GroupKey { return GroupKey{Name: fmt.Sprint("g", i)} }
+	for i := range 50 {
+		l.Offer(key(i), "s", []Event{{Timestamp: 1, Message: "x"}}) // before the owner runs
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	for i := range 20 {
+		if err := l.Append(ctx, key(100+i), "s", []Event{{Timestamp: 1, Message: "x"}}, false); err != nil {
+			t.Error(err)
+		}
+	}
+	open := 0
+	if err := l.ask(ctx, request{op: func() error { open = len(l.open.groups); return nil }}); err != nil {
+		t.Error(err)
+	}
+	if open > 2 {
+		t.Errorf("%d files are open, the limit is 2", open)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

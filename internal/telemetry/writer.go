@@ -283,16 +283,16 @@ type openFiles struct {
 
 func (o *openFiles) add(g *group) {
 	o.groups = append(o.groups, g)
-	if len(o.groups) <= o.limit {
-		return
-	}
-	oldest := g
-	for _, c := range o.groups {
-		if len(c.buf) == 0 && c.used.Before(oldest.used) {
-			oldest = c
+	for len(o.groups) > o.limit {
+		oldest := g
+		for _, c := range o.groups {
+			if len(c.buf) == 0 && c.used.Before(oldest.used) {
+				oldest = c
+			}
 		}
-	}
-	if oldest != g {
+		if oldest == g {
+			return // all others have something to write
+		}
 		o.close(oldest)
 	}
 }

@@ -34,11 +34,14 @@ type Listener struct {
 	end      chan struct{}
 	once     sync.Once
 	work     sync.WaitGroup
+
+	mu    sync.Mutex
+	fresh map[net.Conn]bool // whose first line is awaited; nil: closed
 }
 
 // Listen takes l over. instance knows an instance by its id and token.
 func Listen(l net.Listener, instance func(id, token string) (lamina.Instance, bool)) *Listener {
-	d := &Listener{Listener: l, instance: instance, visits: make(chan *Conn), end: make(chan struct{})}
+	d := &Listener{Listener: l, instance: instance, visits: make(chan *Conn), end: make(chan struct{}), fresh: map[net.Conn]bool{}}
 	d.work.Go(d.accept)
 	return d
 }
@@ -74,7 +77,13 @@ func (l *Listener) accept() {
 
 func (l *Listener) admit(raw net.Conn) {
 	c := &Conn{Conn: raw, r: bufio.NewReaderSize(raw, 4<<10)}
-	if !l.knows(c) {
+	if !l.meet(raw) {
+		raw.Close()
+		return
+	}
+	known := l.knows(c)
+	l.met(raw)
+	if !known {
 		raw.Close()
 		return
 	}
@@ -83,6 +92,23 @@ func (l *Listener) admit(raw net.Conn) {
 	case <-l.end:
 		raw.Close()
 	}
+}
+
+// meet notes a connection that has said nothing yet, which Close ends.
+func (l *Listener) meet(c net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fresh == nil {
+		return false
+	}
+	l.fresh[c] = true
+	return true
+}
+
+func (l *Listener) met(c net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.fresh, c)
 }
 
 func (l *Listener) knows(c *Conn) bool {
@@ -116,6 +142,12 @@ func (l *Listener) Accept() (net.Conn, error) {
 func (l *Listener) Close() error {
 	err := l.Listener.Close()
 	l.once.Do(func() { close(l.end) })
+	l.mu.Lock()
+	for c := range l.fresh {
+		c.Close()
+	}
+	l.fresh = nil
+	l.mu.Unlock()
 	l.work.Wait()
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -167,3 +168,38 @@ func TestNoPathNoAnswer(t *testing.T) {
 		t.Errorf("told %d times: %s", n, h.log.String())
 	}
 }
+
+// TestCloseWaitsForNoSilentConnection: who has not said yet who it is, is sent away.
+func TestCloseWaitsForNoSilentConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mine, its := net.Pipe()
+		raw := &oneConnection{c: make(chan net.Conn, 1)}
+		raw.c <- its
+		l := Listen(raw, func(string, string) (lamina.Instance, bool) { return lamina.Instance{}, true })
+		synctest.Wait() // it waits for the first line
+		start := time.Now()
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := mine.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("%v", err)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+// oneConnection is a listener that somebody has come to.
+type oneConnection struct{ c chan net.Conn }
+
+func (l *oneConnection) Accept() (net.Conn, error) {
+	if c, ok := <-l.c; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l *oneConnection) Close() error { close(l.c); return nil }
+
+func (l *oneConnection) Addr() net.Addr { return nil }

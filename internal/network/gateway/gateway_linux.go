@@ -255,6 +255,7 @@ func (g *Gateway) Open(ctx context.Context, id string) (*netns.Namespace, error)
 	}
 	ns, err := netns.New()
 	if err != nil {
+		g.release(l)
 		return nil, err
 	}
 	ns.OnClose(func() { g.leave(l) })
@@ -279,6 +280,10 @@ func (g *Gateway) leave(l link) {
 		}
 		return netlink.LinkDel(old)
 	})
+	g.release(l)
+}
+
+func (g *Gateway) release(l link) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.used, l.n)

@@ -559,3 +559,22 @@ func TestNothingStays(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFailedOpenKeepsNoLink: a namespace that can't be made takes no link's number.
+func TestFailedOpenKeepsNoLink(t *testing.T) {
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	g := &Gateway{used: map[int]bool{}}
+	_, err := g.Open(t.Context(), "e")
+	if e := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was); e != nil {
+		t.Fatal(e)
+	}
+	if err == nil || len(g.used) != 0 {
+		t.Errorf("%v; %d links are taken", err, len(g.used))
+	}
+}

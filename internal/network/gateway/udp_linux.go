@@ -76,7 +76,11 @@ func (g *Gateway) begin(ctx context.Context, work *sync.WaitGroup, known *datagr
 		return
 	}
 	out, in, err := g.sockets(ctx, p)
-	if err != nil || !f.add(out) || !f.add(in) {
+	if err != nil {
+		g.flows.done(p.from.Addr(), f)
+		return
+	}
+	if outer, inner := f.add(out), f.add(in); !outer || !inner {
 		g.flows.done(p.from.Addr(), f)
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -30,7 +31,10 @@ const tempPrefix = "upload-"
 var nameForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // Dir is a folder of blobs. Its methods may be called at once.
-type Dir struct{ path string }
+type Dir struct {
+	path string
+	mu   sync.Mutex // so that Collect deletes nothing that was renewed while it looked
+}
 
 // Open makes the folder if need be and removes what interrupted uploads left.
 // Only the owner of the data folder may do so.
@@ -101,7 +105,10 @@ func (d *Dir) publish(f *os.File, sha string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), d.file(sha)); err != nil {
+	d.mu.Lock()
+	err := os.Rename(f.Name(), d.file(sha))
+	d.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	return syncFolder(d.path)
@@ -121,6 +128,8 @@ func (d *Dir) Renew(sha string) (there bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	now := time.Now()
 	err = os.Chtimes(path, now, now)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,17 +151,24 @@ func (d *Dir) Collect(keep func(sha string) bool, age time.Duration) (blobs int,
 	}
 	var errs []error
 	for _, sha := range names {
-		info, err := os.Stat(d.file(sha))
-		if err != nil || keep(sha) || time.Since(info.ModTime()) < age {
-			continue // gone meanwhile, wanted, or too young
-		}
-		if err := d.Delete(sha); err != nil {
+		size, deleted, err := d.collect(sha, keep, age)
+		if err != nil {
 			errs = append(errs, err)
-			continue
+		} else if deleted {
+			blobs, bytes = blobs+1, bytes+size
 		}
-		blobs, bytes = blobs+1, bytes+info.Size()
 	}
 	return blobs, bytes, errors.Join(errs...)
+}
+
+func (d *Dir) collect(sha string, keep func(sha string) bool, age time.Duration) (size int64, deleted bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	info, err := os.Stat(d.file(sha))
+	if err != nil || keep(sha) || time.Since(info.ModTime()) < age {
+		return 0, false, nil // gone meanwhile, wanted, or too young
+	}
+	return info.Size(), true, d.Delete(sha)
 }
 
 // Open gives the blob's file and size. The content is not verified: use Verify,

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 func mustOpen(t *testing.T, path string) *Dir {
@@ -194,5 +195,38 @@ func TestManyAtOnce(t *testing.T) {
 	wg.Wait()
 	if got := files(t, d); len(got) != 4 {
 		t.Errorf("files %v", got)
+	}
+}
+
+// TestRenewedWhileCollected: a blob that is renewed while old ones are deleted is
+// either there afterwards or said to be gone.
+func TestRenewedWhileCollected(t *testing.T) {
+	d, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sha, _, err := d.Put(t.Context(), strings.NewReader("p"), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	renewed := make(chan bool, 1)
+	keep := func(string) bool { // asked when the blob's age is known already
+		go func() {
+			there, err := d.Renew(sha)
+			if err != nil {
+				t.Error(err)
+			}
+			renewed <- there
+		}()
+		time.Sleep(20 * time.Millisecond)
+		return false
+	}
+	if _, _, err := d.Collect(keep, 10*time.Millisecond); err != nil {
+		t.Error(err)
+	}
+	said := <-renewed
+	if there, err := d.Renew(sha); err != nil || there != said {
+		t.Errorf("said to be there: %v, there: %v, %v", said, there, err)
 	}
 }
