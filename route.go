@@ -13,7 +13,7 @@ type Endpoint struct {
 // Load is how busy a version is, as the router sees it.
 type Load struct {
 	InFlight     int
-	Waiting      int   // cold starts
+	Waiting      int   // cold starts that have no environment yet
 	Served       int64 // since the last look
 	Refused      int64 // since the last look
 	Environments map[string]EnvironmentLoad
@@ -23,4 +23,5 @@ type Load struct {
 type EnvironmentLoad struct {
 	InFlight  int
 	IdleSince time.Time
+	Fresh     bool // nothing has run on it yet
 }

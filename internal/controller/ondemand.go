@@ -17,11 +17,13 @@ func (c *Controller) onDemand(ctx context.Context, r *round, g *group, v lamina.
 	load := c.cfg.Routes.Load(key)
 	var current []scaler.OnDemandEnvironment
 	for _, e := range envs {
-		switch l := load.Environments[e.spec.ID]; {
+		switch l, listed := load.Environments[e.spec.ID]; {
 		case e.spec.Generation != v.Generation || c.deleting(v):
 			drain[e.spec.ID] = true
 		case !e.spec.Draining:
-			current = append(current, scaler.OnDemandEnvironment{ID: e.spec.ID, Busy: l.InFlight > 0, IdleSince: l.IdleSince, Starting: !e.ready()})
+			current = append(current, scaler.OnDemandEnvironment{
+				ID: e.spec.ID, Busy: l.InFlight > 0, IdleSince: l.IdleSince, Starting: !e.ready() || !listed, Fresh: l.Fresh,
+			})
 		}
 	}
 	start, idle := scaler.OnDemand(load.Waiting, current, now)

@@ -39,6 +39,7 @@ type request struct {
 	lamina.Invocation
 
 	meter *meter // that counts it
+	waits bool   // it is counted among its target's waiting
 }
 
 // Router routes invocations. Its methods may be called from many goroutines.
@@ -131,7 +132,7 @@ func (r *Router) Invoke(ctx context.Context, i lamina.Invocation) (lamina.Answer
 		return lamina.Answer{}, &lamina.Error{Code: lamina.CodeTooManyRequests, Message: TextThrottled, Reason: reason}
 	}
 	defer held.leave()
-	return r.route(ctx, &request{i, meter})
+	return r.route(ctx, &request{Invocation: i, meter: meter})
 }
 
 // route finds the environment.
@@ -165,8 +166,8 @@ var errNoSlot = errors.New("no environment has a free slot")
 func (r *Router) coldStart(ctx context.Context, t *target, req *request) (lamina.Answer, error) {
 	timer := time.NewTimer(req.ColdStart)
 	defer timer.Stop()
-	t.wait(1)
-	defer t.wait(-1)
+	t.wait(req)
+	defer t.waited(req)
 	began := t.failures()
 	for {
 		changed := t.changedChan()
@@ -199,7 +200,8 @@ func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 	load := func(i int) float64 { return now.envs[i].load() }
 	for i := range Choices(len(now.envs), load, now.room, rand.IntN) {
 		e := now.envs[i]
-		if !e.acquire() {
+		cold := req.waits
+		if !t.acquire(e, req) {
 			continue
 		}
 		began := time.Now()
@@ -211,6 +213,9 @@ func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 			e.served.Add(1)
 			req.meter.ran(time.Since(began), err != nil || res.FunctionError)
 			return res, err
+		}
+		if cold {
+			t.wait(req)
 		}
 	}
 	return lamina.Answer{}, errNoSlot

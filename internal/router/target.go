@@ -15,7 +15,7 @@ type target struct {
 	serving  atomic.Pointer[serving]
 	installs atomic.Int64
 	refused  atomic.Int64 // 429s since the last Load
-	waiting  atomic.Int64 // cold starts
+	waiting  atomic.Int64 // cold starts that hold no slot
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed at the next install, release while someone waits, or failure
@@ -41,7 +41,8 @@ type endpoint struct {
 	slots    int64
 	inFlight atomic.Int64
 	served   atomic.Int64 // since the last Load
-	idleFrom atomic.Int64 // unix nanoseconds
+	came     int64        // unix nanoseconds
+	idleFrom atomic.Int64 // the same; came until something has run
 	place    atomic.Pointer[place]
 }
 
@@ -62,8 +63,8 @@ func (t *target) install(list []lamina.Endpoint) {
 	for i, l := range list {
 		e := known[l.EnvironmentID]
 		if e == nil || e.addr != l.Addr || e.slots != int64(l.Slots) {
-			e = &endpoint{id: l.EnvironmentID, addr: l.Addr, slots: int64(l.Slots)}
-			e.idleFrom.Store(time.Now().UnixNano())
+			e = &endpoint{id: l.EnvironmentID, addr: l.Addr, slots: int64(l.Slots), came: time.Now().UnixNano()}
+			e.idleFrom.Store(e.came)
 		}
 		e.moveTo(&place{next.room, i})
 		next.envs = append(next.envs, e)
@@ -107,7 +108,33 @@ func (t *target) failedSince(seen int) *failure {
 	return nil
 }
 
-func (t *target) wait(n int64) { t.waiting.Add(n) }
+// wait counts a request among those that have no environment yet.
+func (t *target) wait(req *request) {
+	req.waits = true
+	t.waiting.Add(1)
+}
+
+func (t *target) waited(req *request) {
+	if req.waits {
+		req.waits = false
+		t.waiting.Add(-1)
+	}
+}
+
+// acquire takes a slot for a request, which then waits no more. It ends waiting
+// before it begins to be in flight: who looked in between would start an
+// environment for it.
+func (t *target) acquire(e *endpoint, req *request) bool {
+	waits := req.waits
+	t.waited(req)
+	if e.acquire() {
+		return true
+	}
+	if waits {
+		t.wait(req)
+	}
+	return false
+}
 
 func (t *target) release(e *endpoint) {
 	if e.put() == 0 {
@@ -121,13 +148,14 @@ func (t *target) release(e *endpoint) {
 }
 
 func (t *target) load() lamina.Load {
-	l := lamina.Load{Waiting: int(t.waiting.Load()), Refused: t.refused.Swap(0), Environments: map[string]lamina.EnvironmentLoad{}}
+	l := lamina.Load{Refused: t.refused.Swap(0), Environments: map[string]lamina.EnvironmentLoad{}}
 	for _, e := range t.serving.Load().envs {
-		n := int(e.inFlight.Load())
+		n, since := int(e.inFlight.Load()), e.idleFrom.Load()
 		l.InFlight += n
 		l.Served += e.served.Swap(0)
-		l.Environments[e.id] = lamina.EnvironmentLoad{InFlight: n, IdleSince: time.Unix(0, e.idleFrom.Load())}
+		l.Environments[e.id] = lamina.EnvironmentLoad{InFlight: n, IdleSince: time.Unix(0, since), Fresh: n == 0 && since == e.came}
 	}
+	l.Waiting = int(t.waiting.Load()) // last: see acquire
 	return l
 }
 

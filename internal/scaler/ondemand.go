@@ -15,18 +15,20 @@ type OnDemandEnvironment struct {
 	ID        string
 	Busy      bool
 	IdleSince time.Time // meaningless while Busy or starting
-	Starting  bool
+	Starting  bool      // no request finds it yet
+	Fresh     bool      // it has had none
 }
 
 // OnDemand says how many environments to start for the waiting requests, and
-// which idle ones to end.
+// which idle ones to end. A fresh one is as good as taken by one of those that
+// wait; one that has served may be busy with what its caller has given up.
 func OnDemand(waiting int, envs []OnDemandEnvironment, now time.Time) (start int, end []string) {
 	coming := 0
 	for _, e := range envs {
-		switch {
-		case e.Starting:
+		if e.Starting || e.Fresh {
 			coming++
-		case !e.Busy && waiting == 0 && now.Sub(e.IdleSince) >= KeepWarm:
+		}
+		if !e.Starting && !e.Busy && waiting == 0 && now.Sub(e.IdleSince) >= KeepWarm {
 			end = append(end, e.ID)
 		}
 	}

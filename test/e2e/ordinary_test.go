@@ -116,6 +116,7 @@ func TestOrdinaryFunction(t *testing.T) {
 		gone(t, p, warm.body.Stream)
 	})
 	t.Run("one request per environment", func(t *testing.T) { oneEach(t, p) })
+	t.Run("one environment per request", func(t *testing.T) { oneStart(t, p) })
 	t.Run("exit", func(t *testing.T) {
 		r := p.run(t, "f", `{"exit":3}`, nil)
 		if *r.FunctionError != "Unhandled" || r.body.ErrorType != "Runtime.ExitError" || !strings.HasSuffix(r.body.ErrorMessage, "Runtime exited with error: exit status 3") || !report.MatchString(r.log) {
@@ -157,6 +158,33 @@ func oneEach(t *testing.T, p place) {
 	a, b := <-answers, <-answers
 	if a.body.Stream == b.body.Stream {
 		t.Errorf("both calls ran in %s", a.body.Stream)
+	}
+}
+
+// oneStart: a cold call starts one environment, however long it takes.
+func oneStart(t *testing.T, p place) {
+	p.ordinary(t, "slow", ordinaryPython, nil)
+	p.run(t, "slow", `{"sleep":1}`, nil)
+	p.run(t, "slow", `{"say":"last"}`, nil)
+	group := "/aws/lambda/slow"
+	var streams []string
+	until(t, 10*time.Second, "the second call is in the log", func() bool {
+		out, err := p.Logs.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group})
+		if err != nil {
+			return false
+		}
+		said := false
+		streams = nil
+		for _, e := range out.Events {
+			said = said || *e.Message == "said last\n" || *e.Message == "said last"
+			if strings.HasPrefix(*e.Message, "INIT_START") {
+				streams = append(streams, *e.LogStreamName)
+			}
+		}
+		return said
+	})
+	if len(streams) != 1 {
+		t.Errorf("%d environments for two calls one after the other", len(streams))
 	}
 }
 
