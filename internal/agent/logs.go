@@ -1,11 +1,13 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/wire"
@@ -54,9 +56,9 @@ func newShipper(s *session) *shipper {
 
 // buffer makes the place for one environment's events.
 func (s *shipper) buffer(spec wire.EnvironmentSpec) *logBuffer {
-	b := &logBuffer{s: s, spec: spec, level: levelOf(spec.SysLogLevel)}
-	if spec.LogFormat == "Text" {
-		b.level = levelDebug // only JSON logs have levels
+	b := &logBuffer{s: s, spec: spec, level: levelOf(spec.SysLogLevel), least: leastOf(spec.AppLogLevel)}
+	if spec.LogFormat == "Text" { // only JSON logs have levels
+		b.level, b.least = levelDebug, logTrace
 	}
 	s.mu.Lock()
 	s.buffers = append(slices.Clone(s.buffers), b)
@@ -139,6 +141,7 @@ type logBuffer struct {
 	s     *shipper
 	spec  wire.EnvironmentSpec
 	level level
+	least logLevel // of the function's own JSON lines that are kept
 	// tap sees every line and platform event, whatever the level; set before any.
 	tap func(typ string, at int64, line []byte, rec *record)
 
@@ -177,8 +180,14 @@ func (b *logBuffer) extensionLine(p []byte) { b.lineOf(runtimeapi.TelemetryExten
 
 func (b *logBuffer) lineOf(typ string, p []byte) {
 	at := time.Now().UnixMilli()
+	if !utf8.Valid(p) {
+		p = bytes.ToValidUTF8(p, []byte("\uFFFD"))
+	}
 	if b.tap != nil {
 		b.tap(typ, at, p, nil)
+	}
+	if typ == runtimeapi.TelemetryFunction && b.least > logTrace && logLevelOf(p) < b.least {
+		return
 	}
 	b.add(logEntry{at: at, line: string(p)}, len(p)+eventBytes)
 }

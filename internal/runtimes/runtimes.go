@@ -191,16 +191,36 @@ func Command(runtime string, in Interpreter, fn Function, l Layout) (argv, env [
 		if l.Opt != serviceLayout.Opt {
 			env = append(env, java.OptVariable+"="+l.Opt)
 		}
-		return slices.Concat([]string{path}, java.Flags(fn.MemoryMB, fn.VCPUs, fn.ManagedInstances), []string{"-cp", java.ClassPath(l.Runtime), java.Main}), env, nil
+		argv := slices.Concat([]string{path}, java.Flags(fn.MemoryMB, fn.VCPUs, fn.ManagedInstances), []string{"-cp", java.ClassPath(l.Runtime), java.Main})
+		return wrapped(fn, l, argv), env, nil
 	}
 	if f == familyNode {
 		env = append(env, "NODE_PATH="+nodejs.Path(runtime, l.Opt, l.Runtime, l.Task), nodejs.VCPUVariable+"="+strconv.Itoa(fn.VCPUs))
-		return slices.Concat([]string{path}, nodejs.Flags(fn.MemoryMB), []string{filepath.Join(l.Runtime, nodejs.File)}), env, nil
+		return wrapped(fn, l, slices.Concat([]string{path}, nodejs.Flags(fn.MemoryMB), []string{filepath.Join(l.Runtime, nodejs.File)})), env, nil
 	}
 	if l.Opt != serviceLayout.Opt {
 		env = append(env, python.OptVariable+"="+l.Opt)
 	}
-	return slices.Concat([]string{path}, python.Flags, []string{filepath.Join(l.Runtime, python.File)}), env, nil
+	return wrapped(fn, l, slices.Concat([]string{path}, python.Flags, []string{filepath.Join(l.Runtime, python.File)})), env, nil
+}
+
+// wrapped puts the customer's wrapper before a managed runtime's command (AWS:
+// "runtimes-modify", "Wrapper scripts"), with the ends of AWS's own bootstraps
+// where there is none that can be run.
+func wrapped(fn Function, l Layout, argv []string) []string {
+	wrapper := fn.Customer["AWS_LAMBDA_EXEC_WRAPPER"]
+	if wrapper == "" {
+		return argv
+	}
+	if rel, ok := within(serviceLayout.Opt, wrapper); ok {
+		wrapper = filepath.Join(l.Opt, rel)
+	} else if rel, ok := within(serviceLayout.Task, wrapper); ok {
+		wrapper = filepath.Join(l.Task, rel)
+	}
+	const script = `[ -f "$1" ] || { echo "$1: does not exist"; exit 127; }
+[ -x "$1" ] || { echo "$1: is not an executable"; exit 126; }
+exec "$@"`
+	return slices.Concat([]string{"/bin/sh", "-c", script, "bootstrap", wrapper}, argv)
 }
 
 // within gives path relative to dir if it lies inside.

@@ -239,6 +239,18 @@ const sendTimeout = 10 * time.Second
 // encoder keeps times to the nanosecond; the library's default cuts them to seconds.
 var encoder = mustEncoder(cbor.EncOptions{Time: cbor.TimeRFC3339NanoUTC})
 
+// decoder takes what a function or its runtime said as it comes: bytes that are
+// no UTF-8 must not end the session that brings them.
+var decoder = mustDecoder(cbor.DecOptions{UTF8: cbor.UTF8DecodeInvalid})
+
+func mustDecoder(o cbor.DecOptions) cbor.DecMode {
+	mode, err := o.DecMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return mode
+}
+
 func mustEncoder(o cbor.EncOptions) cbor.EncMode {
 	mode, err := o.EncMode()
 	if err != nil {
@@ -298,7 +310,7 @@ func (c *Conn) Close() error { return c.conn.Close() }
 // Decode reads a frame's payload.
 func Decode[T any](body []byte) (T, error) {
 	var v T
-	if err := cbor.Unmarshal(body, &v); err != nil {
+	if err := decoder.Unmarshal(body, &v); err != nil {
 		return v, fmt.Errorf("decode %T: %w", v, err)
 	}
 	return v, nil

@@ -149,11 +149,21 @@ func (d *Driver) reapGofer(id string) {
 	}
 }
 
+// gVisor's process on the host ends with a status that says, as a shell does,
+// which signal ended the function.
+const (
+	signalled  = 128
+	lastSignal = 64
+)
+
 // watch waits for the first process, then leaves nothing behind.
 func (p *process) watch() {
 	state, _ := p.first.Wait() // how it ended is in the state
 	p.Reaped()
 	exit := sandbox.ExitOf(state)
+	if n := exit.Code - signalled; p.d.cfg.Kind == Runsc && n > 0 && n <= lastSignal {
+		exit = sandbox.Exit{Code: -1, Signal: syscall.Signal(n)}
+	}
 	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.commands.close()
 	p.d.clear(p.id, p.group)
