@@ -66,6 +66,11 @@ func (s *Server) response(w *conn, r *http.Request, id string) {
 		s.stream(w, r, id, c)
 		return
 	}
+	if streams(r) {
+		s.mu.Lock()
+		c.open = true
+		s.mu.Unlock()
+	}
 	body, size, err := readBody(r, MaxResponse)
 	var res Result
 	switch {
@@ -86,8 +91,8 @@ func (s *Server) response(w *conn, r *http.Request, id string) {
 
 // failure takes a worker's error.
 func (s *Server) failure(w *conn, r *http.Request, id string) {
-	if c := s.streaming(r, id); c != nil {
-		s.failStream(w, r, id, c)
+	if c := s.inPieces(r, id); c != nil {
+		s.failPieces(w, r, id, c)
 		return
 	}
 	c, err := s.beginAnswer(w, id, r.Header.Get(headerInvocationID))
@@ -143,6 +148,8 @@ func (s *Server) beginAnswer(w *conn, id, echoed string) (*call, error) {
 	case callAnswering:
 		return nil, errUnknownID
 	}
+	s.answered.here = s.answered.here || c.via == w
+	s.answered.elsewhere = s.answered.elsewhere || c.via != w
 	c.state, c.reader, c.answered = callAnswering, w, time.Now()
 	return c, nil
 }

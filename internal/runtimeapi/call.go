@@ -18,6 +18,8 @@ type call struct {
 	answered time.Time    // when its answer began
 	due      node[call]   // in Server.due while its time runs
 	patience *time.Timer  // withdraws c if no worker comes; nil: one was there; set before c is shared
+	via      *conn        // on which a worker has it; nil: that worker has moved on
+	open     bool         // its answer comes in pieces: an error may still take its place
 	reader   *conn        // on which its answer is being read
 	to       Caller       // who is told, or nil and
 	done     chan outcome // one send, by tell or beginStream
@@ -159,7 +161,7 @@ func (s *Server) admit(c *call) (p *poll, err error) {
 	}
 	s.calls[c.inv.RequestID] = c
 	if p := s.freePoll(); p != nil {
-		s.begin(c)
+		s.begin(c, p)
 		return p, nil
 	}
 	c.patience = time.AfterFunc(max(s.cfg.Bridge, 0), func() { s.withdraw(c) })
@@ -175,10 +177,11 @@ func (s *Server) freePoll() *poll {
 	return s.polls.popLast()
 }
 
-// begin makes c a running call of some worker and starts its clock; s.mu is held.
-func (s *Server) begin(c *call) {
+// begin makes c a running call of p's worker and starts its clock; s.mu is held.
+func (s *Server) begin(c *call, p *poll) {
 	c.stopPatience()
 	c.state, c.nonce, c.start = callRunning, s.newNonce(), time.Now()
+	c.via, p.conn.given = p.conn, c
 	s.due.remove(&c.due)
 	s.due.insert(&c.due, func(other *call) bool { return !c.deadline().Before(other.deadline()) })
 	if s.due.first == &c.due {
@@ -260,6 +263,27 @@ func (s *Server) timeUp(c *call) {
 	}
 	c.state = callTimedOut
 	s.tell(c, outcome{res: timeoutResult(c)})
+	s.abandon(c)
+}
+
+// movedOn notes that the worker behind w has ended or asks for more: what it was
+// given last it does not answer any more. s.mu is held.
+func (s *Server) movedOn(w *conn) {
+	if c := w.given; c != nil && c.via == w {
+		c.via = nil
+		s.abandon(c)
+	}
+	w.given = nil
+}
+
+// abandon frees the slot of a timed-out call whose worker has moved on; s.mu is
+// held. It believes that only of a runtime whose workers have a connection each:
+// clients that share theirs poll on one while a handler still runs whose event
+// came over it.
+func (s *Server) abandon(c *call) {
+	if c.state == callTimedOut && c.via == nil && c.reader == nil && s.answered.here && !s.answered.elsewhere {
+		s.finish(c, outcome{})
+	}
 }
 
 // tell gives c's caller its outcome; s.mu is held, and it happens once.
@@ -329,7 +353,7 @@ func (s *Server) undelivered(c *call) *poll {
 	switch c.state {
 	case callRunning:
 		if p := s.freePoll(); p != nil {
-			s.begin(c)
+			s.begin(c, p)
 			return p
 		}
 		s.finish(c, outcome{err: ErrBusy})

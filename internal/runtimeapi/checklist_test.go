@@ -94,6 +94,66 @@ func TestPoint04_TimedOutKeepsItsSlot(t *testing.T) {
 	}
 }
 
+// A worker that asks for more, or whose connection ends, does not answer what it
+// was given before; that is believed of runtimes whose workers have a connection each.
+func TestPoint04_WorkerThatMovesOn(t *testing.T) {
+	moves := map[string]func(*worker){
+		"polls again": func(w *worker) { w.poll() },
+		"ends":        func(w *worker) { w.conn.Close() },
+	}
+	for name, move := range moves {
+		for _, early := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, before its time is up: %v", name, early), func(t *testing.T) {
+				e := serve(t, Config{MaxConcurrency: 1})
+				w := e.parked(1)[0]
+				answered := e.start("first")
+				w.event()
+				w.respond("first", "1").expect(t, 202, accepted)
+				<-answered
+				w.poll()
+				limit := 20 * time.Millisecond
+				if early {
+					limit = time.Second
+				}
+				a := e.start("a", within(limit))
+				w.event()
+				if early {
+					move(w)
+				}
+				if r := <-a; r.res.Status != StatusTimeout {
+					t.Errorf("%+v", r)
+				}
+				if !early {
+					if e.InFlight() != 1 {
+						t.Errorf("in flight after the timeout: %d", e.InFlight())
+					}
+					move(w)
+				}
+				e.until("the slot is free", func() bool { return e.InFlight() == 0 })
+			})
+		}
+	}
+}
+
+// Clients that share connections poll on one over which a handler's event came
+// that still runs.
+func TestPoint04_SharedConnectionsProveNothing(t *testing.T) {
+	e := serve(t, Config{MaxConcurrency: 2, Bridge: -1})
+	ws := e.parked(2)
+	first := e.start("first")
+	ws[0].event()
+	e.worker().respond("first", "1").expect(t, 202, accepted)
+	<-first
+	a := e.start("a", within(20*time.Millisecond))
+	ws[1].event()
+	<-a
+	ws[1].poll()
+	e.until("it polls", func() bool { return e.Idle() == 1 })
+	if e.InFlight() != 1 {
+		t.Errorf("in flight while a handler may run: %d", e.InFlight())
+	}
+}
+
 func TestPoint05_DeadPollIsNeverFed(t *testing.T) {
 	e := serve(t, Config{MaxConcurrency: 4})
 	for i := range 50 {

@@ -31,6 +31,8 @@ type conn struct {
 	out  []byte // the answer, used again
 	last bool   // close after this answer
 
+	given *call // the last one whose event it brought; guarded by Server.mu
+
 	agent, kind string // the last User-Agent and Content-Type that quickHead saw
 
 	trailing trailing // the body that is being read, if it has trailers
@@ -65,6 +67,11 @@ func (b *bounded) Read(p []byte) (int, error) {
 
 // serve answers one request after the other.
 func (s *Server) serve(w *conn) {
+	defer func() {
+		s.mu.Lock()
+		s.movedOn(w)
+		s.unlock()
+	}()
 	for {
 		w.left = maxHeaderBytes
 		if h, ok := w.quickHead(); ok {
@@ -180,14 +187,15 @@ func (c *connections) listen(l net.Listener) bool {
 	return !c.closed
 }
 
-// add notes a connection; it is false after close.
-func (c *connections) add(one net.Conn) bool {
+// add notes a connection; it is false after close and beyond most.
+func (c *connections) add(one net.Conn, most int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closed {
-		c.open[one] = struct{}{}
+	if c.closed || len(c.open) >= most {
+		return false
 	}
-	return !c.closed
+	c.open[one] = struct{}{}
+	return true
 }
 
 func (c *connections) remove(one net.Conn) {
@@ -219,6 +227,13 @@ func (c *connections) close() error {
 	return c.listener.Close()
 }
 
+// How many connections one environment may have open, lest it take all of its
+// agent's descriptors (chosen): a worker has one or two, extensions one each.
+const (
+	baseConns    = 256
+	connsPerSlot = 8
+)
+
 // Serve answers the runtime on l until ctx ends or Close, and returns when no
 // connection is left; l is closed.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
@@ -231,10 +246,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if !s.conns.listen(l) {
 		return l.Close()
 	}
+	most := baseConns + connsPerSlot*s.cfg.MaxConcurrency
 	for {
 		c, err := wire.Accept(l)
 		switch {
-		case err == nil && s.conns.add(c):
+		case err == nil && s.conns.add(c, most):
 			all.Go(func() {
 				defer s.conns.remove(c)
 				s.serve(newConn(c))

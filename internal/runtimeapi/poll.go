@@ -69,8 +69,9 @@ func (s *Server) enter(p *poll) (*call, error) {
 	case phaseEnded:
 		return nil, ErrEnded
 	}
+	s.movedOn(p.conn)
 	if c := s.waiting.pop(); c != nil {
-		s.begin(c)
+		s.begin(c, p)
 		return c, nil
 	}
 	if s.polls.n >= maxPolls {

@@ -37,7 +37,8 @@ type Server struct {
 	rings     time.Time // when timer comes; zero: not at all
 	told      *call     // those who are to hear their outcome once mu is free
 	calls     map[string]*call
-	inFlight  int // reserved, waiting and running, with the timed-out ones
+	inFlight  int                            // reserved, waiting and running, with the timed-out ones
+	answered  struct{ here, elsewhere bool } // whether on the connection that brought the event
 	nonce     [16]byte
 	seq       uint64
 }

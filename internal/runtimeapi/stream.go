@@ -102,7 +102,7 @@ func (s *Server) beginStream(w *conn, c *call, contentType string) (*Stream, err
 		st.Close()
 	}
 	c.done <- outcome{res: Result{ContentType: contentType, Streamed: true, Stream: st}}
-	c.stream = st
+	c.stream, c.open = st, true
 	return st, nil
 }
 
@@ -140,12 +140,12 @@ func (st *Stream) awaitExit() {
 	}
 }
 
-// interrupt ends a running stream with the error that its worker reports while
-// it streams; false: there is none to end.
+// interrupt ends a response in pieces with the error that its worker reports
+// meanwhile; false: there is none to end.
 func (s *Server) interrupt(c *call, res Result) bool {
 	s.mu.Lock()
 	defer s.unlock()
-	if c.state != callAnswering || c.stream == nil {
+	if c.state != callAnswering {
 		return false
 	}
 	c.reader.breakOff()
@@ -153,21 +153,21 @@ func (s *Server) interrupt(c *call, res Result) bool {
 	return true
 }
 
-// streaming finds the call whose answer is streaming now and is meant by an
-// error; nil: there is none.
-func (s *Server) streaming(r *http.Request, id string) *call {
+// inPieces finds the call whose response is coming in pieces now and is meant by
+// an error; nil: there is none.
+func (s *Server) inPieces(r *http.Request, id string) *call {
 	echoed := r.Header.Get(headerInvocationID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls[id]
-	if c == nil || c.stream == nil || c.state != callAnswering || echoed != "" && echoed != c.nonce {
+	if c == nil || !c.open || c.state != callAnswering || echoed != "" && echoed != c.nonce {
 		return nil
 	}
 	return c
 }
 
-// failStream takes an error for a response that is on its way.
-func (s *Server) failStream(w *conn, r *http.Request, id string, c *call) {
+// failPieces takes an error for a response that is on its way.
+func (s *Server) failPieces(w *conn, r *http.Request, id string, c *call) {
 	body, _, err := readBody(r, MaxError)
 	if err == nil && !s.interrupt(c, postedError(r, body)) {
 		err = errUnknownID // the response was quicker

@@ -212,6 +212,25 @@ func TestErrorWhileStreaming(t *testing.T) {
 	w.read().expect(t, 400, "InvalidRequestID")
 }
 
+func TestErrorWhileABufferedResponseComes(t *testing.T) {
+	e := serve(t, Config{})
+	w := e.parked(1)[0]
+	done := e.start("a")
+	w.event()
+	w.beginResponse("a")
+	w.chunk("half")
+	e.until("the response is read", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return e.calls["a"].open
+	})
+	e.worker().post("invocation/a/error", `{"errorMessage":"m"}`, "Lambda-Runtime-Function-Error-Type: Function.Oops").expect(t, 202, accepted)
+	if r := <-done; r.res.Status != StatusFunctionError || r.res.ErrorType != "Function.Oops" || string(r.res.Body) != `{"errorMessage":"m"}` {
+		t.Errorf("%+v", r)
+	}
+	w.read().expect(t, 400, "InvalidRequestID")
+}
+
 func TestSecondResponseWhileStreaming(t *testing.T) {
 	e, w, head := streaming(t)
 	e.worker().respond("a", "other").expect(t, 400, "InvalidRequestID")
