@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/iam"
@@ -14,21 +15,30 @@ import (
 
 type traceKey struct{}
 
-// withTrace keeps the caller's trace header, which is no member of Invoke's input.
+const headerTrace = "X-Amzn-Trace-Id"
+
+// withTrace gives an invocation its trace: the caller's, or a new one that nobody
+// samples. It is no member of Invoke's input or output.
 func withTrace(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if id := r.Header.Get("X-Amzn-Trace-Id"); id != "" {
+		if strings.HasSuffix(r.URL.Path, "invocations") {
+			id := r.Header.Get(headerTrace)
+			if !strings.Contains(id, "Root=") {
+				id = newTrace()
+			}
+			w.Header().Set(headerTrace, id)
 			r = r.WithContext(context.WithValue(r.Context(), traceKey{}, id))
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// traceID is the caller's trace, or a new one that nobody samples, as on AWS.
 func traceID(ctx context.Context) string {
-	if id, _ := ctx.Value(traceKey{}).(string); id != "" {
-		return id
-	}
+	id, _ := ctx.Value(traceKey{}).(string)
+	return id
+}
+
+func newTrace() string {
 	return fmt.Sprintf("Root=1-%08x-%08x%016x;Parent=%016x;Sampled=0", uint32(time.Now().Unix()), rand.Uint32(), rand.Uint64(), rand.Uint64())
 }
 

@@ -206,9 +206,8 @@ func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 		}
 		began := time.Now()
 		req.meter.run()
-		res, err := r.send(e, req)
+		res, err := r.use(t, e, req)
 		req.meter.stop()
-		t.release(e)
 		if !errors.Is(err, errNoSlot) {
 			e.served.Add(1)
 			req.meter.ran(time.Since(began), err != nil || res.FunctionError)
@@ -219,6 +218,20 @@ func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 		}
 	}
 	return lamina.Answer{}, errNoSlot
+}
+
+// use sends one invocation to an environment and gives its slot back. A client
+// that reads its stream slowly keeps that no longer than the function may run.
+func (r *Router) use(t *target, e *endpoint, req *request) (lamina.Answer, error) {
+	if req.Sink == nil {
+		defer t.release(e)
+		return r.send(e, req)
+	}
+	free := sync.OnceFunc(func() { t.release(e) })
+	defer free()
+	timer := time.AfterFunc(req.Timeout, free)
+	defer timer.Stop()
+	return r.send(e, req)
 }
 
 func (r *Router) nudge() {

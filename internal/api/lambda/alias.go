@@ -124,7 +124,7 @@ func (s *Service) updateAlias(ctx context.Context, in *model.UpdateAliasRequest)
 		if !ok {
 			return a, lamina.Errorf(lamina.CodeResourceNotFound, textAliasNotFound, t.arn())
 		}
-		if err := checkRevision(in.RevisionId, a.RevisionID, "GetAlias"); err != nil {
+		if err := checkRevision(in.RevisionId, a.RevisionID, readFunction); err != nil {
 			return a, err
 		}
 		set(&a.Version, in.FunctionVersion)

@@ -201,12 +201,12 @@ func checkManaged(c lamina.FunctionConfig) error {
 }
 
 // wholeVCPUs is memory divided by ratio, which must come out whole. Ratios are
-// doubles, so "whole" is to within a thousandth of a vCPU (chosen).
+// doubles, so "whole" is to within half an MB (chosen).
 func wholeVCPUs(memoryMB int32, ratio float64) (int32, bool) {
 	exact := float64(memoryMB) / 1024 / ratio
 	n := int32(exact + 0.5)
-	off := exact - float64(n)
-	return n, n >= 1 && n <= maxManagedVCPUs && off < 0.001 && off > -0.001
+	off := float64(memoryMB) - float64(n)*ratio*1024
+	return n, n >= 1 && n <= maxManagedVCPUs && off < 0.5 && off > -0.5
 }
 
 // unknownProvider is AWS's answer wherever a provider's ARN leads nowhere.

@@ -151,7 +151,7 @@ func TestUpdateCode(t *testing.T) {
 	w.call("PUT", path, object{"ZipFile": zipOf(t, "two"), "DryRun": true}).ok(200)
 	w.get("").ok(200).has(object{"CodeSha256": before.at("CodeSha256"), "RevisionId": before.at("RevisionId")})
 	w.call("PUT", path, object{"ZipFile": zipOf(t, "two"), "RevisionId": "x"}).refused(412, "PreconditionFailedException",
-		"The Revision Id provided does not match the latest Revision Id. Call the GetFunction API to retrieve the latest Revision Id")
+		"The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id")
 	w.call("PUT", path, object{"ZipFile": "AAAA"}).refused(400, "InvalidParameterValueException", "Could not unzip uploaded file. Please check your file, then try to upload again.")
 	w.call("PUT", path, object{"S3Bucket": "bucket", "S3Key": "k"}).refused(400, "InvalidParameterValueException", textFromS3)
 	w.call("PUT", path, object{"ZipFile": zipOf(t, "two"), "Architectures": []string{"arm64"}}).refused(400, "InvalidParameterValueException", "The architecture of the function…")

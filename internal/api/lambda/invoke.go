@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lamina-dev/lamina"
 	model "github.com/lamina-dev/lamina/internal/awsmodel/lambda"
@@ -108,7 +112,7 @@ func (s *Service) request(ctx context.Context, t target, in *model.InvocationReq
 		ColdStart:     r.version.Config.ColdStart(),
 		Payload:       payload,
 		ClientContext: client,
-		TraceID:       s.TraceID(ctx),
+		TraceID:       traced(r.version.Config.Tracing, s.TraceID(ctx)),
 		ContentType:   "application/json",
 		Tail:          wantsTail(in),
 		Reserved:      r.function.Reserved,
@@ -122,12 +126,48 @@ func payloadOf(body []byte) ([]byte, error) {
 	if len(body) == 0 {
 		return []byte("{}"), nil
 	}
+	if !utf8.Valid(body) {
+		return nil, lamina.Errorf(lamina.CodeInvalidRequest, textBadPayload, fmt.Sprintf("Invalid UTF-8 start byte 0x%02x", firstInvalid(body)))
+	}
 	if json.Valid(body) {
 		return body, nil
 	}
 	var ignored json.RawMessage
 	err := json.Unmarshal(body, &ignored)
 	return nil, lamina.Errorf(lamina.CodeInvalidRequest, textBadPayload, err)
+}
+
+// firstInvalid is the first byte that begins no UTF-8.
+func firstInvalid(body []byte) byte {
+	for i := 0; i < len(body); {
+		r, n := utf8.DecodeRune(body[i:])
+		if r == utf8.RuneError && n == 1 {
+			return body[i]
+		}
+		i += n
+	}
+	return 0
+}
+
+// traced is the trace that the function sees. With active tracing its own segment
+// becomes the parent (runtime-api.md 1.2).
+func traced(mode, id string) string {
+	if mode != model.TracingModeActive {
+		return id
+	}
+	fields := map[string]string{"Sampled": "0"}
+	for part := range strings.SplitSeq(id, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		fields[name] = value
+	}
+	if fields["Root"] == "" {
+		return ""
+	}
+	own := fmt.Sprintf("Root=%s;Parent=%016x;Sampled=%s", fields["Root"], rand.Uint64(), fields["Sampled"])
+	if lineage := fields["Lineage"]; lineage != "" {
+		own += ";Lineage=" + lineage
+	}
+	return own
 }
 
 // clientContext is the decoded JSON.

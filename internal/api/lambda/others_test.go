@@ -43,7 +43,7 @@ func TestAliases(t *testing.T) {
 	w.call("GET", path+"/none", nil).refused(404, "ResourceNotFoundException", "Cannot find alias arn: "+fnARN+":none")
 	w.call("PUT", path+"/none", object{}).refused(404, "ResourceNotFoundException", "Alias not found: "+fnARN+":none")
 	w.call("DELETE", path+"/none", nil).ok(204)
-	w.call("PUT", path+"/live", object{"RevisionId": "x"}).refused(412, "PreconditionFailedException", fmt.Sprintf(textRevision, "GetAlias"))
+	w.call("PUT", path+"/live", object{"RevisionId": "x"}).refused(412, "PreconditionFailedException", fmt.Sprintf(textRevision, "GetFunction/GetAlias"))
 	weights := func(v object) object { return object{"RoutingConfig": object{"AdditionalVersionWeights": v}} }
 	w.call("PUT", path+"/live", weights(object{"1": 0.5})).refused(400, "InvalidParameterValueException", fmt.Sprintf(textRoutingSame, "1", "1"))
 	w.call("PUT", path+"/live", weights(object{"2": 0.1, "3": 0.1})).refused(400, "InvalidParameterValueException", textRoutingMany)

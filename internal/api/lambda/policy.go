@@ -103,6 +103,9 @@ func (s *Service) addPermission(ctx context.Context, in *model.AddPermissionRequ
 	if err != nil {
 		return nil, err
 	}
+	if t.qualifier == lamina.Latest {
+		return nil, lamina.Errorf(lamina.CodeInvalidParameter, textPolicyLatest)
+	}
 	text, err := document(t, in)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func (s *Service) publishVersion(ctx context.Context, in *model.PublishVersionRe
 	}
 	var out *model.FunctionConfiguration
 	_, err = s.change(ctx, t, func(tx *view.Tx, f *lamina.Function) error {
-		if err := checkRevision(in.RevisionId, f.RevisionID, "GetFunction"); err != nil {
+		if err := checkRevision(in.RevisionId, f.RevisionID, readFunction); err != nil {
 			return err
 		}
 		if current := codeSHA(f.Config); in.CodeSha256 != nil && *in.CodeSha256 != "" && *in.CodeSha256 != current {
@@ -172,7 +172,11 @@ func (s *Service) checkVersionLimit(tx *view.Tx, added lamina.Version) error {
 // scopePrefix is what the keys of one account and region begin with.
 func scopePrefix(s lamina.Scope) string { return lamina.Key(s.Account, s.Region, "") }
 
-// checkRevision compares the RevisionId that a caller expects, if any.
+// readFunction is what tells the revision of a function or alias, in AWS's words.
+const readFunction = "GetFunction/GetAlias"
+
+// checkRevision compares the RevisionId that a caller expects, if any; reader is
+// what tells it.
 func checkRevision(expected *string, current, reader string) error {
 	if expected == nil || *expected == "" || *expected == current {
 		return nil

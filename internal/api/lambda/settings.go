@@ -69,8 +69,17 @@ func (s *Service) shared(f lamina.Function) (account string, limit int32) {
 	return scopePrefix(f.Scope), left.n
 }
 
+// wholeFunction refuses the name of a version or alias.
+func wholeFunction(ctx context.Context, name string) (target, error) {
+	t, err := parseTarget(ctx, name, nil)
+	if err == nil && t.qualifier != "" {
+		err = lamina.Errorf(lamina.CodeInvalidParameter, textFunctionsOnly)
+	}
+	return t, err
+}
+
 func (s *Service) putConcurrency(ctx context.Context, in *model.PutFunctionConcurrencyRequest) (*model.Concurrency, error) {
-	t, err := parseTarget(ctx, *in.FunctionName, nil)
+	t, err := wholeFunction(ctx, *in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +105,7 @@ func (s *Service) getConcurrency(ctx context.Context, in *model.GetFunctionConcu
 }
 
 func (s *Service) deleteConcurrency(ctx context.Context, in *model.DeleteFunctionConcurrencyRequest) (*awsproto.Empty, error) {
-	t, err := parseTarget(ctx, *in.FunctionName, nil)
+	t, err := wholeFunction(ctx, *in.FunctionName)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +147,10 @@ func (s *Service) getURL(ctx context.Context, in *model.GetFunctionUrlConfigRequ
 }
 
 func (s *Service) getProvisioned(ctx context.Context, in *model.GetProvisionedConcurrencyConfigRequest) (*model.GetProvisionedConcurrencyConfigResponse, error) {
-	return ofFunction(ctx, s, *in.FunctionName, in.Qualifier, func(target, lamina.Function) (*model.GetProvisionedConcurrencyConfigResponse, error) {
+	return ofFunction(ctx, s, *in.FunctionName, in.Qualifier, func(t target, _ lamina.Function) (*model.GetProvisionedConcurrencyConfigResponse, error) {
+		if t.qualifier == lamina.Latest {
+			return nil, lamina.Errorf(lamina.CodeInvalidParameter, textProvisionedLatest)
+		}
 		return nil, lamina.Errorf(codeProvisionedAbsent, textNoProvisioned)
 	})
 }

@@ -88,25 +88,28 @@ const (
 	textScalingZero     = "MinExecutionEnvironments can be 0 only when MaxExecutionEnvironments is 0, which deactivates the function." // chosen
 
 	// Tags and policies.
-	textReservedTag        = "Tag keys starting with 'aws:' are reserved for internal use"                                                                            // chosen, after EC2's
-	textPrincipal          = "The provided principal was invalid. Please check the principal and try again."                                                          // known
-	textRuntimeArnMissing  = "RuntimeVersionArn is required when UpdateRuntimeOn is Manual."                                                                          // chosen
-	textRuntimeArnUnwanted = "RuntimeVersionArn can be given only when UpdateRuntimeOn is Manual."                                                                    // chosen
-	textTagsQualified      = "Tags on function aliases and versions are not supported. Please specify either a function ARN."                                         // known
-	textResourceMissing    = "The resource you requested does not exist."                                                                                             // S
-	textNoPolicy           = "No policy is associated with the given resource."                                                                                       // S
-	textStatementExists    = "The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement."                    // S
-	textStatementMissing   = "Statement %s is not found in resource policy."                                                                                          // known
-	textNoEventInvoke      = "The function %s doesn't have an EventInvokeConfig"                                                                                      // S
-	textNoProvisioned      = "No Provisioned Concurrency Config found for this function"                                                                              // known
-	textReservedTooMany    = "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d]." // known
-	textMarker             = "The marker is not one that this operation gave."                                                                                        // chosen
-	textAliasExists        = "Alias already exists: %s"                                                                                                               // S
-	textAliasCannotFind    = "Cannot find alias arn: %s"                                                                                                              // S
-	textAliasNotFound      = "Alias not found: %s"                                                                                                                    // S
-	textRoutingMany        = "Number of items in AdditionalVersionWeights cannot be greater than 1"                                                                   // known
-	textRoutingSame        = "Invalid function version %s. Function version %s is already included in routing configuration."                                         // known
-	textRoutingLatest      = "$LATEST is not supported for an alias pointing to more than 1 version"                                                                  // known
+	textReservedTag        = "Tag keys starting with 'aws:' are reserved for internal use"                                                                                                                     // chosen, after EC2's
+	textPrincipal          = "The provided principal was invalid. Please check the principal and try again."                                                                                                   // known
+	textRuntimeArnMissing  = "RuntimeVersionArn is required when UpdateRuntimeOn is Manual."                                                                                                                   // chosen
+	textRuntimeArnUnwanted = "RuntimeVersionArn can be given only when UpdateRuntimeOn is Manual."                                                                                                             // chosen
+	textTagsQualified      = "Tags on function aliases and versions are not supported. Please specify a function ARN."                                                                                         // known
+	textResourceMissing    = "The resource you requested does not exist."                                                                                                                                      // S
+	textNoPolicy           = "No policy is associated with the given resource."                                                                                                                                // S
+	textStatementExists    = "The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement."                                                             // S
+	textStatementMissing   = "Statement %s is not found in resource policy."                                                                                                                                   // known
+	textPolicyLatest       = "We currently do not support adding policies for $LATEST."                                                                                                                        // known
+	textFunctionsOnly      = "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN." // known
+	textProvisionedLatest  = "The function resource provided must be an alias or a published version."                                                                                                         // known
+	textNoEventInvoke      = "The function %s doesn't have an EventInvokeConfig"                                                                                                                               // S
+	textNoProvisioned      = "No Provisioned Concurrency Config found for this function"                                                                                                                       // known
+	textReservedTooMany    = "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d]."                                          // known
+	textMarker             = "The marker is not one that this operation gave."                                                                                                                                 // chosen
+	textAliasExists        = "Alias already exists: %s"                                                                                                                                                        // S
+	textAliasCannotFind    = "Cannot find alias arn: %s"                                                                                                                                                       // S
+	textAliasNotFound      = "Alias not found: %s"                                                                                                                                                             // S
+	textRoutingMany        = "Number of items in AdditionalVersionWeights cannot be greater than 1"                                                                                                            // known
+	textRoutingSame        = "Invalid function version %s. Function version %s is already included in routing configuration."                                                                                  // known
+	textRoutingLatest      = "$LATEST is not supported for an alias pointing to more than 1 version"                                                                                                           // known
 
 	// Invoke.
 	textNoPublished  = "The function can't be invoked because no published version exists. For functions with capacity provider configuration, either publish a version to $LATEST.PUBLISHED, or specify a published version qualifier." // L
