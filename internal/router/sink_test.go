@@ -96,6 +96,43 @@ func TestBufferedAnswerLeavesTheSinkAlone(t *testing.T) {
 	}
 }
 
+// slow is a client that takes nothing until it may.
+type slow struct {
+	kept
+	reads chan struct{}
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	<-s.reads
+	return s.kept.Write(p)
+}
+
+// A client that does not read its stream keeps the environment from nobody once
+// the function's time is over.
+func TestSlowReaderGivesTheSlotBack(t *testing.T) {
+	r := newRouter(t)
+	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e", Addr: streamer(t, wire.Result{}, "", false, "whole"), Slots: 1}})
+	sink := &slow{kept{writes: -1}, make(chan struct{})}
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.Invoke(t.Context(), lamina.Invocation{VersionKey: "v", Timeout: 50 * time.Millisecond, Sink: sink})
+		done <- err
+	}()
+	for seen := false; ; time.Sleep(time.Millisecond) {
+		n := r.Load("v").InFlight
+		if seen = seen || n == 1; seen && n == 0 {
+			break
+		}
+	}
+	close(sink.reads)
+	if err := <-done; err != nil || sink.String() != "whole" {
+		t.Errorf("%v, %q", err, sink.String())
+	}
+	if n := r.Load("v").InFlight; n != 0 {
+		t.Errorf("%d in flight at the end", n)
+	}
+}
+
 func TestAgentLostInTheMiddleOfAStream(t *testing.T) {
 	r := newRouter(t)
 	r.Install("v", []lamina.Endpoint{{EnvironmentID: "e", Addr: streamer(t, wire.Result{}, "", true, "half"), Slots: 1}})

@@ -173,6 +173,9 @@ func TestUpdateConfiguration(t *testing.T) {
 	w.call("PUT", path, object{"MemorySize": 4096, "CapacityProviderConfig": capacity(cpARN)}).ok(200).has(object{"MemorySize": 4096, slots: 32})
 	w.call("PUT", path, object{"CapacityProviderConfig": capacity(cpARN, "PerExecutionEnvironmentMaxConcurrency", 5)}).ok(200).has(object{slots: 5})
 	w.call("PUT", path, object{"MemorySize": 1024}).refused(400, "ValidationException", textManagedMemory)
+	for _, mb := range []int{2049, 2050, 4095, 4097} {
+		w.call("PUT", path, object{"MemorySize": mb}).refused(400, "InvalidParameterValueException", "…")
+	}
 	w.call("PUT", path, object{"CapacityProviderConfig": object{}}).refused(400, "ValidationException", "1 validation error detected: Value null at …")
 	w.call("PUT", path, object{"CapacityProviderConfig": capacity(cpARN + "x")}).refused(404, "ResourceNotFoundException", "Capacity provider not found: "+cpARN+"x")
 	w.call("PUT", path, object{"VpcConfig": object{"SubnetIds": []string{"subnet-a"}}}).refused(400, "InvalidParameterValueException", textManagedVPC)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,37 @@ func TestFunctionTags(t *testing.T) {
 		many[fmt.Sprint(i)] = ""
 	}
 	w.call("POST", path, object{"Tags": many}).refused(400, "InvalidParameterValueException", textTooManyTags)
+}
+
+// What is of functions alone is refused for their versions and aliases, and what
+// is not of $LATEST for that.
+func TestWhatQualifiersCannotHave(t *testing.T) {
+	w := managed(t)
+	w.publish(object{}).ok(201)
+	for _, name := range []string{"f:1", "f:live", "f:$LATEST"} {
+		path := "/2017-10-31/functions/" + url.PathEscape(name) + "/concurrency"
+		w.call("PUT", path, object{"ReservedConcurrentExecutions": 2}).refused(400, "InvalidParameterValueException", textFunctionsOnly)
+		w.call("DELETE", path, nil).refused(400, "InvalidParameterValueException", textFunctionsOnly)
+	}
+	w.call("GET", functionsPath+"/f", nil).ok(200).has(object{"Concurrency": nil})
+	permission := object{"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+	w.call("POST", functionsPath+"/f/policy?Qualifier=$LATEST", permission).refused(400, "InvalidParameterValueException", textPolicyLatest)
+	w.call("GET", "/2019-09-30/functions/f/provisioned-concurrency?Qualifier=$LATEST", nil).refused(400, "InvalidParameterValueException", textProvisionedLatest)
+}
+
+func TestTraced(t *testing.T) {
+	const root = "Root=1-5759e988-bd862e3fe1be46a994272793"
+	for _, c := range []struct{ mode, id, want string }{
+		{"PassThrough", "anything", "^anything$"},
+		{"Active", root, "^" + root + ";Parent=[0-9a-f]{16};Sampled=0$"},
+		{"Active", root + ";Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:2:0", "^" + root + ";Parent=[0-9a-f]{16};Sampled=1;Lineage=1:2:0$"},
+		{"Active", "Parent=53995c3f42cd8ad8", "^$"},
+	} {
+		got := traced(c.mode, c.id)
+		if !regexp.MustCompile(c.want).MatchString(got) || c.mode == "Active" && strings.Contains(got, "53995c3f42cd8ad8") {
+			t.Errorf("%s, %q: %q", c.mode, c.id, got)
+		}
+	}
 }
 
 func TestAliases(t *testing.T) {
@@ -212,6 +244,7 @@ func TestInvoke(t *testing.T) {
 	}
 	path := functionsPath + "/f/invocations"
 	w.call("POST", path, `{"a":`).refused(400, "InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: …")
+	w.call("POST", path, "\"a\xff\"").refused(400, "InvalidRequestContentException", "Could not parse request body into json: Could not parse payload into json: Invalid UTF-8 start byte 0xff")
 	w.call("POST", path, nil).ok(200)
 	if got := string(w.invoked[len(w.invoked)-1].Payload); got != "{}" {
 		t.Errorf("an empty event became %s", got)
