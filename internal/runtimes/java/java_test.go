@@ -111,6 +111,53 @@ func TestBeansAndRecords(t *testing.T) {
 	})
 }
 
+// What a type can't hold fails the invocation, as on AWS; it never becomes another value.
+func TestScalars(t *testing.T) {
+	onEach(t, func(t *testing.T, jvm string) {
+		f := run(t, "ScalarsEcho", options{Runtime: jvm, Slots: 1}).WaitReady()
+		const unset = `"whole":0,"wide":0,"small":0,"tiny":0,"letter":"\u0000","fraction":0.0,"flag":false`
+		for event, want := range map[string]string{
+			`"whole":2147483647`: `2147483647`, `"whole":-2147483648`: `-2147483648`, `"whole":"2147483647"`: `2147483647`,
+			`"whole":1.9`: `1`, `"whole":-1.9`: `-1`, `"whole":1e3`: `1000`, `"whole":""`: `0`, `"whole":null`: `0`, `"whole":[7]`: `7`,
+			`"wide":9223372036854775807`: `9223372036854775807`, `"wide":"-9223372036854775808"`: `-9223372036854775808`, `"wide":1.5e10`: `15000000000`,
+			`"small":-32768`: `-32768`, `"tiny":-128`: `-128`, `"tiny":255`: `-1`, `"letter":65`: `"A"`, `"letter":""`: `"\u0000"`, `"fraction":" 1e400 "`: `"Infinity"`,
+			`"flag":"True"`: `true`, `"flag":" false"`: `false`, `"flag":2`: `true`, `"flag":4294967296`: `true`, `"flag":0`: `false`, `"flag":""`: `false`,
+			`"boxed":" 5"`: `5`, `"wideBoxed":6.9`: `6`, `"flagBoxed":"FALSE"`: `false`,
+		} {
+			name, _, _ := strings.Cut(event, ":")
+			var got map[string]json.RawMessage
+			if body := f.Call("{" + event + "}").Body; json.Unmarshal(body, &got) != nil || string(got[strings.Trim(name, `"`)]) != want {
+				t.Errorf("%s: %s, want %s", event, body, want)
+			}
+		}
+		f.Want(`{"boxed":"","wideBoxed":"","flagBoxed":""}`, "{"+unset+"}")
+		f.Want(`{"whole":null,"flagBoxed":"TRUE","many":["1",2.5,null]}`, "{"+unset+`,"flagBoxed":true,"many":[1,2,null]}`)
+		for event, cause := range map[string]string{
+			`"whole":5000000000`:                 `Numeric value (5000000000) out of range of int (-2147483648 - 2147483647)`,
+			`"whole":"5000000001"`:               `Numeric value (5000000001) out of range of int (-2147483648 - 2147483647)`,
+			`"whole":5e9`:                        `Numeric value (5.0E9) out of range of int`,
+			`"whole":"1.9"`:                      "Cannot deserialize value of type `int` from String \\\"1.9\\\": not a valid `int` value",
+			`"boxed":-2147483649`:                `Numeric value (-2147483649) out of range of int`,
+			`"many":[1,5000000002]`:              `Numeric value (5000000002) out of range of int`,
+			`"wide":99999999999999999999`:        `Numeric value (99999999999999999999) out of range of long (-9223372036854775808 - 9223372036854775807)`,
+			`"wideBoxed":"99999999999999999999"`: "from String \\\"99999999999999999999\\\": not a valid `long` value",
+			`"wide":1e19`:                        `Numeric value (1.0E19) out of range of long`,
+			`"small":32768`:                      `Numeric value (32768) out of range of Java short`,
+			`"tiny":256`:                         `Numeric value (256) out of range of Java byte`,
+			`"tiny":"-129"`:                      `Numeric value (-129) out of range of Java byte`,
+			`"letter":65536`:                     `Numeric value (65536) out of range of Java char`,
+			`"flag":"x"`:                         "Cannot deserialize value of type `boolean` from String \\\"x\\\": only \\\"true\\\" or \\\"false\\\" recognized",
+			`"flagBoxed":"tRUE"`:                 "Cannot deserialize value of type `java.lang.Boolean` from String \\\"tRUE\\\"",
+			`"flag":1.5`:                         "Cannot deserialize value of type `boolean` from Floating-point value",
+		} {
+			if e := runtimestest.Parse(t, f.Call("{"+event+"}").Body); e.ErrorMessage != "An error occurred during JSON parsing" {
+				t.Errorf("%s: %+v", event, e)
+			}
+			f.WaitLog("Caused by", cause)
+		}
+	})
+}
+
 // AWS's event classes are filled as AWS fills them, though nothing in them says how.
 func TestEventClasses(t *testing.T) {
 	onEach(t, func(t *testing.T, jvm string) {

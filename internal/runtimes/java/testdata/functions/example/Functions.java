@@ -160,6 +160,28 @@ public class Functions {
         }
     }
 
+    /** What numbers and words become. */
+    public static class Scalars {
+        public int whole;
+        public Integer boxed;
+        public long wide;
+        public Long wideBoxed;
+        public short small;
+        public byte tiny;
+        public char letter;
+        public double fraction;
+        public boolean flag;
+        public Boolean flagBoxed;
+        public List<Integer> many;
+    }
+
+    public static class ScalarsEcho implements RequestHandler<Scalars, Scalars> {
+        @Override
+        public Scalars handleRequest(Scalars event, Context context) {
+            return event;
+        }
+    }
+
     /** The type of the event is known two classes up. */
     abstract static class Base<T, R> implements RequestHandler<T, Map<String, R>> {
     }
