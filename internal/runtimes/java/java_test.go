@@ -1,6 +1,7 @@
 package java_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -154,6 +155,28 @@ func TestScalars(t *testing.T) {
 				t.Errorf("%s: %+v", event, e)
 			}
 			f.WaitLog("Caused by", cause)
+		}
+	})
+}
+
+func TestFormsOfValues(t *testing.T) {
+	onEach(t, func(t *testing.T, jvm string) {
+		f := run(t, "FormsEcho", options{Runtime: jvm, Slots: 1}).WaitReady()
+		for event, want := range map[string]string{
+			`"day":[2020,1,2]`: ``, `"time":[3,4]`: ``, `"time":[3,4,5]`: ``, `"time":[3,4,5,6]`: ``, `"both":[2020,1,2,3,4]`: ``, `"both":[2020,1,2,3,4,5,6]`: ``,
+			`"day":"2020-01-02"`: `"day":[2020,1,2]`, `"day":["2020-01-02"]`: `"day":[2020,1,2]`, `"day":[]`: `-`, `"day":" "`: `-`, `"at":[1.5]`: `"at":1.500000000`,
+			`"date":"2020-01-01"`: `"date":1577836800000`, `"date":"2020-01-01T01:00:00.123+0100"`: `"date":1577836800123`, `"date":"2020-01-01T01:00+01:00"`: `"date":1577836800000`,
+			`"date":"2020-01-01T01:00:00+01"`: `"date":1577836800000`, `"date":"2020-01-01T00:00:01Z"`: `"date":1577836801000`, `"date":"2020-01-01T00:00:01"`: `"date":1577836801000`,
+			`"date":1577836800000`: ``, `"date":[]`: `-`,
+			`"color":0`: `"color":"RED"`, `"color":"1"`: `"color":"GREEN"`, `"color":[1]`: `"color":"GREEN"`, `"color":2`: `-`, `"color":"01"`: `-`, `"color":-1`: `-`, `"color":" RED "`: `"color":"RED"`,
+			`"data":[1,-2,255]`: `"data":"Af7/"`, `"data":[]`: `"data":""`, `"data":3`: `"data":"Aw=="`, `"data":"Af7/"`: ``,
+		} {
+			f.Want("{"+event+"}", "{"+strings.Trim(cmp.Or(want, event), "-")+"}")
+		}
+		for _, bad := range []string{`"day":[2020,1]`, `"day":[2020,1,2,3]`, `"day":[2020,13,1]`, `"day":[2020,4294967297,1]`, `"time":[3]`, `"both":[2020,1,2]`, `"date":"today"`, `"data":[256]`} {
+			if e := runtimestest.Parse(t, f.Call("{"+bad+"}").Body); e.ErrorMessage != "An error occurred during JSON parsing" {
+				t.Errorf("%s: %+v", bad, e)
+			}
 		}
 	})
 }

@@ -68,18 +68,22 @@ final class Readers {
             Type[] args = Types.argumentsOf(type, Map.class);
             return map(maker(c), key(Types.raw(args[0])), mapper.reader(args[1]));
         }
-        return unwrapped(other(type, c, mapper));
-    }
-
-    private static Codec.In other(Type type, Class<?> c, Mapper mapper) {
-        if (c.isEnum()) {
-            return in -> constant(c, text(in));
-        }
         Function<Object, Object> time = Times.reader(c);
         if (time != null) {
             return in -> time.apply(in.any());
         }
-        return Bean.reader(type, c, mapper);
+        return unwrapped(c.isEnum() ? in -> constantOrOrdinal(c, text(in).trim()) : Bean.reader(type, c, mapper));
+    }
+
+    /** A constant by its name or its number, as on AWS. */
+    private static Object constantOrOrdinal(Class<?> c, String s) {
+        Object named = constant(c, s);
+        Object[] all = c.getEnumConstants();
+        if (named != null || !s.matches("0|[1-9][0-9]{0,8}")) {
+            return named;
+        }
+        int n = Integer.parseInt(s);
+        return n < all.length ? all[n] : null;
     }
 
     private static Object constant(Class<?> c, String name) {
@@ -108,7 +112,8 @@ final class Readers {
         all.put(Number.class, unwrapped(in -> in.peek() == '"' ? new BigDecimal(in.string().trim()) : in.number()));
         all.put(BigDecimal.class, unwrapped(in -> new BigDecimal(in.peek() == '"' ? in.string().trim() : in.numberText())));
         all.put(BigInteger.class, unwrapped(in -> new BigDecimal(in.peek() == '"' ? in.string().trim() : in.numberText()).toBigInteger()));
-        all.put(byte[].class, in -> Base64.getDecoder().decode(in.string()));
+        Codec.In bytes = array(byte[].class, all.get(byte.class));
+        all.put(byte[].class, in -> in.peek() == '"' ? Base64.getDecoder().decode(in.string()) : bytes.read(in));
         all.put(ByteBuffer.class, in -> ByteBuffer.wrap(Base64.getDecoder().decode(in.string())));
         all.put(char[].class, in -> in.string().toCharArray());
         all.put(UUID.class, unwrapped(in -> UUID.fromString(in.string())));

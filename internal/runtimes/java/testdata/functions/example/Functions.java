@@ -13,7 +13,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
 import java.util.ArrayList;
+import java.util.Date;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -178,6 +182,24 @@ public class Functions {
     public static class ScalarsEcho implements RequestHandler<Scalars, Scalars> {
         @Override
         public Scalars handleRequest(Scalars event, Context context) {
+            return event;
+        }
+    }
+
+    /** What dates and times, constants and bytes are read from. */
+    public static class Forms {
+        public LocalDate day;
+        public LocalTime time;
+        public LocalDateTime both;
+        public Date date;
+        public Instant at;
+        public Color color;
+        public byte[] data;
+    }
+
+    public static class FormsEcho implements RequestHandler<Forms, Forms> {
+        @Override
+        public Forms handleRequest(Forms event, Context context) {
             return event;
         }
     }
