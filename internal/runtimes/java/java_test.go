@@ -181,6 +181,39 @@ func TestFormsOfValues(t *testing.T) {
 	})
 }
 
+// What holds or names another value is written as that.
+func TestResults(t *testing.T) {
+	onEach(t, func(t *testing.T, jvm string) {
+		f := run(t, "Results", options{Runtime: jvm, Slots: 1}).WaitReady()
+		for _, tt := range [][2]string{
+			{"bean", `{"none":null,"some":1099511627776,"empty":null}`}, {"optionals", `[3,null,null,2.5,null]`}, {"streams", `[["a","b"],[0,1,2],[],[0.5]]`}, {"closed", `1`},
+			{"classes", `["example.Functions$Results","int","[Ljava.lang.String;"]`}, {"entries", `[{"k":"v"},{"RED":[1]}]`}, {"atomics", `[true,1,2,[3]]`},
+			{"times", `["UTC",1577836800000,2020]`},
+		} {
+			f.Want(runtimestest.Quote(tt[0]), tt[1])
+		}
+	})
+}
+
+// A name that is not found is asked for again after a second, as on AWS; both of its ways to say otherwise count.
+func TestNegativeTTL(t *testing.T) {
+	const name = "networkaddress.cache.negative.ttl"
+	file := map[string]string{"own.properties": name + "=7\n", "other.properties": "x=y\n"}
+	for want, env := range map[string]map[string]string{
+		"1": {"JAVA_TOOL_OPTIONS": "-Djava.security.properties=other.properties"},
+		"5": {"AWS_LAMBDA_JAVA_NETWORKADDRESS_CACHE_NEGATIVE_TTL": "5"},
+		"7": {"JAVA_TOOL_OPTIONS": "-Djava.security.properties=own.properties"},
+	} {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(functions(t))); err != nil {
+			t.Fatal(err)
+		}
+		f := run(t, "Results", options{Packages: dir, Files: file, Env: env}).WaitReady()
+		f.Want(runtimestest.Quote(name), runtimestest.Quote(want))
+	}
+	run(t, "Results", options{}).WaitReady().Want(runtimestest.Quote(name), `"1"`)
+}
+
 // AWS's event classes are filled as AWS fills them, though nothing in them says how.
 func TestEventClasses(t *testing.T) {
 	onEach(t, func(t *testing.T, jvm string) {
@@ -281,6 +314,7 @@ func TestInitErrors(t *testing.T) {
 		{bad + "BadStatic", "java.lang.ExceptionInInitializerError", "Error loading class example.Functions$BadStatic", `NumberFormatException: For input string: \"x\"`},
 		{bad + "NoConstructor", "java.lang.Exception", "Class example.Functions$NoConstructor has no public zero-argument constructor", ""},
 		{bad + "NoTypes", "", "Class example.Functions$NoTypes does not implement RequestHandler with concrete type parameters: parameter T has no upper bound.", ""},
+		{bad + "Raw", "", "Class example.Functions$Raw does not implement RequestHandler with concrete type parameters", ""},
 		{bad + "NoHandler", "", "Class does not implement an appropriate handler interface: example.Functions$NoHandler", ""},
 		{bad + "Methods::nothing", "", "No public method named nothing with appropriate method signature found on class example.Functions$Methods", ""},
 		{bad + "Methods::odd", "", "No public method named odd with appropriate method signature found on class example.Functions$Methods", ""},
