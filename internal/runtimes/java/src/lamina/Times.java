@@ -24,11 +24,6 @@ final class Times {
     /** Milliseconds since 1970 reached this in 1973; fewer are seconds, as Kinesis and others of AWS's events have them. */
     private static final double LEAST_MILLIS = 1e11;
 
-    /** What a Date is read from: a day, or with a time; an offset in any of ISO 8601's forms, or none, which is UTC. */
-    private static final DateTimeFormatter DATE = new DateTimeFormatterBuilder().append(DateTimeFormatter.ISO_LOCAL_DATE)
-            .optionalStart().appendLiteral('T').append(DateTimeFormatter.ISO_LOCAL_TIME).optionalEnd().appendPattern("[XXX][XX][X]")
-            .parseDefaulting(ChronoField.HOUR_OF_DAY, 0).parseDefaulting(ChronoField.OFFSET_SECONDS, 0).toFormatter(Locale.ROOT);
-
     private static final Map<Class<?>, Function<Object, Object>> READERS = Map.of(
             Instant.class, Times::instant,
             OffsetDateTime.class, v -> v instanceof String s ? OffsetDateTime.parse(s) : instant(v).atOffset(ZoneOffset.UTC),
@@ -38,6 +33,14 @@ final class Times {
             LocalDateTime.class, v -> v instanceof String s ? LocalDateTime.parse(s) : dateTime(parts(v, 5, 7)),
             Duration.class, v -> v instanceof String s ? Duration.parse(s) : Duration.ofSeconds(decimal(v).longValue(), nanos(decimal(v))),
             Date.class, Times::date);
+
+    /** Made late: most functions read no Date from a text, and what makes formatters is slow to load. */
+    private static final class Texts {
+        /** A day, or with a time; an offset in any of ISO 8601's forms, or none, which is UTC. */
+        static final DateTimeFormatter DATE = new DateTimeFormatterBuilder().append(DateTimeFormatter.ISO_LOCAL_DATE)
+                .optionalStart().appendLiteral('T').append(DateTimeFormatter.ISO_LOCAL_TIME).optionalEnd().appendPattern("[XXX][XX][X]")
+                .parseDefaulting(ChronoField.HOUR_OF_DAY, 0).parseDefaulting(ChronoField.OFFSET_SECONDS, 0).toFormatter(Locale.ROOT);
+    }
 
     private Times() {
     }
@@ -92,7 +95,7 @@ final class Times {
 
     private static Object date(Object v) {
         if (v instanceof String s) {
-            return Date.from(OffsetDateTime.parse(s, DATE).toInstant());
+            return Date.from(OffsetDateTime.parse(s, Texts.DATE).toInstant());
         }
         double n = ((Number) v).doubleValue();
         return new Date((long) (v instanceof Double && n < LEAST_MILLIS ? n * 1000 : n));
