@@ -1,6 +1,7 @@
 package java_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -111,6 +112,108 @@ func TestBeansAndRecords(t *testing.T) {
 	})
 }
 
+// What a type can't hold fails the invocation, as on AWS; it never becomes another value.
+func TestScalars(t *testing.T) {
+	onEach(t, func(t *testing.T, jvm string) {
+		f := run(t, "ScalarsEcho", options{Runtime: jvm, Slots: 1}).WaitReady()
+		const unset = `"whole":0,"wide":0,"small":0,"tiny":0,"letter":"\u0000","fraction":0.0,"flag":false`
+		for event, want := range map[string]string{
+			`"whole":2147483647`: `2147483647`, `"whole":-2147483648`: `-2147483648`, `"whole":"2147483647"`: `2147483647`,
+			`"whole":1.9`: `1`, `"whole":-1.9`: `-1`, `"whole":1e3`: `1000`, `"whole":""`: `0`, `"whole":null`: `0`, `"whole":[7]`: `7`,
+			`"wide":9223372036854775807`: `9223372036854775807`, `"wide":"-9223372036854775808"`: `-9223372036854775808`, `"wide":1.5e10`: `15000000000`,
+			`"small":-32768`: `-32768`, `"tiny":-128`: `-128`, `"tiny":255`: `-1`, `"letter":65`: `"A"`, `"letter":""`: `"\u0000"`, `"fraction":" 1e400 "`: `"Infinity"`,
+			`"flag":"True"`: `true`, `"flag":" false"`: `false`, `"flag":2`: `true`, `"flag":4294967296`: `true`, `"flag":0`: `false`, `"flag":""`: `false`,
+			`"boxed":" 5"`: `5`, `"wideBoxed":6.9`: `6`, `"flagBoxed":"FALSE"`: `false`,
+		} {
+			name, _, _ := strings.Cut(event, ":")
+			var got map[string]json.RawMessage
+			if body := f.Call("{" + event + "}").Body; json.Unmarshal(body, &got) != nil || string(got[strings.Trim(name, `"`)]) != want {
+				t.Errorf("%s: %s, want %s", event, body, want)
+			}
+		}
+		f.Want(`{"boxed":"","wideBoxed":"","flagBoxed":""}`, "{"+unset+"}")
+		f.Want(`{"whole":null,"flagBoxed":"TRUE","many":["1",2.5,null]}`, "{"+unset+`,"flagBoxed":true,"many":[1,2,null]}`)
+		for event, cause := range map[string]string{
+			`"whole":5000000000`:                 `Numeric value (5000000000) out of range of int (-2147483648 - 2147483647)`,
+			`"whole":"5000000001"`:               `Numeric value (5000000001) out of range of int (-2147483648 - 2147483647)`,
+			`"whole":5e9`:                        `Numeric value (5.0E9) out of range of int`,
+			`"whole":"1.9"`:                      "Cannot deserialize value of type `int` from String \\\"1.9\\\": not a valid `int` value",
+			`"boxed":-2147483649`:                `Numeric value (-2147483649) out of range of int`,
+			`"many":[1,5000000002]`:              `Numeric value (5000000002) out of range of int`,
+			`"wide":99999999999999999999`:        `Numeric value (99999999999999999999) out of range of long (-9223372036854775808 - 9223372036854775807)`,
+			`"wideBoxed":"99999999999999999999"`: "from String \\\"99999999999999999999\\\": not a valid `long` value",
+			`"wide":1e19`:                        `Numeric value (1.0E19) out of range of long`,
+			`"small":32768`:                      `Numeric value (32768) out of range of Java short`,
+			`"tiny":256`:                         `Numeric value (256) out of range of Java byte`,
+			`"tiny":"-129"`:                      `Numeric value (-129) out of range of Java byte`,
+			`"letter":65536`:                     `Numeric value (65536) out of range of Java char`,
+			`"flag":"x"`:                         "Cannot deserialize value of type `boolean` from String \\\"x\\\": only \\\"true\\\" or \\\"false\\\" recognized",
+			`"flagBoxed":"tRUE"`:                 "Cannot deserialize value of type `java.lang.Boolean` from String \\\"tRUE\\\"",
+			`"flag":1.5`:                         "Cannot deserialize value of type `boolean` from Floating-point value",
+		} {
+			if e := runtimestest.Parse(t, f.Call("{"+event+"}").Body); e.ErrorMessage != "An error occurred during JSON parsing" {
+				t.Errorf("%s: %+v", event, e)
+			}
+			f.WaitLog("Caused by", cause)
+		}
+	})
+}
+
+func TestFormsOfValues(t *testing.T) {
+	onEach(t, func(t *testing.T, jvm string) {
+		f := run(t, "FormsEcho", options{Runtime: jvm, Slots: 1}).WaitReady()
+		for event, want := range map[string]string{
+			`"day":[2020,1,2]`: ``, `"time":[3,4]`: ``, `"time":[3,4,5]`: ``, `"time":[3,4,5,6]`: ``, `"both":[2020,1,2,3,4]`: ``, `"both":[2020,1,2,3,4,5,6]`: ``,
+			`"day":"2020-01-02"`: `"day":[2020,1,2]`, `"day":["2020-01-02"]`: `"day":[2020,1,2]`, `"day":[]`: `-`, `"day":" "`: `-`, `"at":[1.5]`: `"at":1.500000000`,
+			`"date":"2020-01-01"`: `"date":1577836800000`, `"date":"2020-01-01T01:00:00.123+0100"`: `"date":1577836800123`, `"date":"2020-01-01T01:00+01:00"`: `"date":1577836800000`,
+			`"date":"2020-01-01T01:00:00+01"`: `"date":1577836800000`, `"date":"2020-01-01T00:00:01Z"`: `"date":1577836801000`, `"date":"2020-01-01T00:00:01"`: `"date":1577836801000`,
+			`"date":1577836800000`: ``, `"date":[]`: `-`,
+			`"color":0`: `"color":"RED"`, `"color":"1"`: `"color":"GREEN"`, `"color":[1]`: `"color":"GREEN"`, `"color":2`: `-`, `"color":"01"`: `-`, `"color":-1`: `-`, `"color":" RED "`: `"color":"RED"`,
+			`"data":[1,-2,255]`: `"data":"Af7/"`, `"data":[]`: `"data":""`, `"data":3`: `"data":"Aw=="`, `"data":"Af7/"`: ``,
+		} {
+			f.Want("{"+event+"}", "{"+strings.Trim(cmp.Or(want, event), "-")+"}")
+		}
+		for _, bad := range []string{`"day":[2020,1]`, `"day":[2020,1,2,3]`, `"day":[2020,13,1]`, `"day":[2020,4294967297,1]`, `"time":[3]`, `"both":[2020,1,2]`, `"date":"today"`, `"data":[256]`} {
+			if e := runtimestest.Parse(t, f.Call("{"+bad+"}").Body); e.ErrorMessage != "An error occurred during JSON parsing" {
+				t.Errorf("%s: %+v", bad, e)
+			}
+		}
+	})
+}
+
+// What holds or names another value is written as that.
+func TestResults(t *testing.T) {
+	onEach(t, func(t *testing.T, jvm string) {
+		f := run(t, "Results", options{Runtime: jvm, Slots: 1}).WaitReady()
+		for _, tt := range [][2]string{
+			{"bean", `{"none":null,"some":1099511627776,"empty":null}`}, {"optionals", `[3,null,null,2.5,null]`}, {"streams", `[["a","b"],[0,1,2],[],[0.5]]`}, {"closed", `1`},
+			{"classes", `["example.Functions$Results","int","[Ljava.lang.String;"]`}, {"entries", `[{"k":"v"},{"RED":[1]}]`}, {"atomics", `[true,1,2,[3]]`},
+			{"times", `["UTC",1577836800000,2020]`},
+		} {
+			f.Want(runtimestest.Quote(tt[0]), tt[1])
+		}
+	})
+}
+
+// A name that is not found is asked for again after a second, as on AWS; both of its ways to say otherwise count.
+func TestNegativeTTL(t *testing.T) {
+	const name = "networkaddress.cache.negative.ttl"
+	file := map[string]string{"own.properties": name + "=7\n", "other.properties": "x=y\n"}
+	for want, env := range map[string]map[string]string{
+		"1": {"JAVA_TOOL_OPTIONS": "-Djava.security.properties=other.properties"},
+		"5": {"AWS_LAMBDA_JAVA_NETWORKADDRESS_CACHE_NEGATIVE_TTL": "5"},
+		"7": {"JAVA_TOOL_OPTIONS": "-Djava.security.properties=own.properties"},
+	} {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(functions(t))); err != nil {
+			t.Fatal(err)
+		}
+		f := run(t, "Results", options{Packages: dir, Files: file, Env: env}).WaitReady()
+		f.Want(runtimestest.Quote(name), runtimestest.Quote(want))
+	}
+	run(t, "Results", options{}).WaitReady().Want(runtimestest.Quote(name), `"1"`)
+}
+
 // AWS's event classes are filled as AWS fills them, though nothing in them says how.
 func TestEventClasses(t *testing.T) {
 	onEach(t, func(t *testing.T, jvm string) {
@@ -211,6 +314,7 @@ func TestInitErrors(t *testing.T) {
 		{bad + "BadStatic", "java.lang.ExceptionInInitializerError", "Error loading class example.Functions$BadStatic", `NumberFormatException: For input string: \"x\"`},
 		{bad + "NoConstructor", "java.lang.Exception", "Class example.Functions$NoConstructor has no public zero-argument constructor", ""},
 		{bad + "NoTypes", "", "Class example.Functions$NoTypes does not implement RequestHandler with concrete type parameters: parameter T has no upper bound.", ""},
+		{bad + "Raw", "", "Class example.Functions$Raw does not implement RequestHandler with concrete type parameters", ""},
 		{bad + "NoHandler", "", "Class does not implement an appropriate handler interface: example.Functions$NoHandler", ""},
 		{bad + "Methods::nothing", "", "No public method named nothing with appropriate method signature found on class example.Functions$Methods", ""},
 		{bad + "Methods::odd", "", "No public method named odd with appropriate method signature found on class example.Functions$Methods", ""},

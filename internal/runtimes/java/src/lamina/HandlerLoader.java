@@ -10,6 +10,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
+import java.lang.reflect.TypeVariable;
 import java.util.Arrays;
 import java.util.Comparator;
 
@@ -56,7 +57,9 @@ final class HandlerLoader {
         Type[] types = Types.argumentsOf(c, core.requestHandler);
         for (Type t : types) {
             if (Types.unbound(t)) {
-                throw new Fault("Class " + c.getName() + " does not implement RequestHandler with concrete type parameters: parameter " + t + " has no upper bound.");
+                boolean raw = ((TypeVariable<?>) t).getGenericDeclaration() == core.requestHandler; // AWS names only the function's own
+                throw new Fault("Class " + c.getName() + " does not implement RequestHandler with concrete type parameters"
+                        + (raw ? "" : ": parameter " + t + " has no upper bound."));
             }
         }
         return call(c, only(core.requestHandler), new Type[] {types[0], core.context}, types[1]);

@@ -1,9 +1,13 @@
 package lamina;
 
 import java.io.File;
+import java.io.FileInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.security.Security;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Properties;
 
 /** Runs a Lambda function: loads its handler once and gives it events, one thread for each at a time. */
 public final class Main {
@@ -12,6 +16,7 @@ public final class Main {
 
     public static void main(String[] args) throws Exception {
         Settings settings = new Settings();
+        setNegativeTtl();
         Logs logs = new Logs(settings);
         Output.install(settings.concurrent() && settings.jsonLogs ? logs : null);
         FunctionLoader.Loader loader = FunctionLoader.make(settings);
@@ -34,6 +39,25 @@ public final class Main {
             return;
         }
         run(settings, core, logs, handler, loader);
+    }
+
+    /** For how many seconds a name that was not found stays so: as on AWS 1, not the JDK's 10, unless the function says otherwise in either of AWS's ways. */
+    private static void setNegativeTtl() {
+        String name = "networkaddress.cache.negative.ttl";
+        String own = System.getProperty("java.security.properties");
+        if (own != null) {
+            Properties all = new Properties();
+            try (InputStream in = new FileInputStream(own)) {
+                all.load(in);
+            } catch (IOException e) {
+                all.clear(); // the JDK passes over such a file too
+            }
+            if (all.containsKey(name)) {
+                return;
+            }
+        }
+        String seconds = System.getenv("AWS_LAMBDA_JAVA_NETWORKADDRESS_CACHE_NEGATIVE_TTL");
+        Security.setProperty(name, seconds == null ? "1" : seconds);
     }
 
     private static void fail(Settings settings, Logs logs, Fault fault) {

@@ -29,6 +29,7 @@ import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 
 /** Readers of JSON for each kind of type. */
@@ -67,18 +68,22 @@ final class Readers {
             Type[] args = Types.argumentsOf(type, Map.class);
             return map(maker(c), key(Types.raw(args[0])), mapper.reader(args[1]));
         }
-        return unwrapped(other(type, c, mapper));
-    }
-
-    private static Codec.In other(Type type, Class<?> c, Mapper mapper) {
-        if (c.isEnum()) {
-            return in -> constant(c, text(in));
-        }
         Function<Object, Object> time = Times.reader(c);
         if (time != null) {
             return in -> time.apply(in.any());
         }
-        return Bean.reader(type, c, mapper);
+        return unwrapped(c.isEnum() ? in -> constantOrOrdinal(c, text(in).trim()) : Bean.reader(type, c, mapper));
+    }
+
+    /** A constant by its name or its number, as on AWS. */
+    private static Object constantOrOrdinal(Class<?> c, String s) {
+        Object named = constant(c, s);
+        Object[] all = c.getEnumConstants();
+        if (named != null || !s.matches("0|[1-9][0-9]{0,8}")) {
+            return named;
+        }
+        int n = Integer.parseInt(s);
+        return n < all.length ? all[n] : null;
     }
 
     private static Object constant(Class<?> c, String name) {
@@ -94,20 +99,21 @@ final class Readers {
         Map<Class<?>, Codec.In> all = new java.util.HashMap<>();
         all.put(String.class, unwrapped(Readers::text));
         all.put(CharSequence.class, unwrapped(Readers::text));
-        number(all, int.class, Integer.class, 0, n -> n instanceof Integer i ? i : (Object) n.intValue(), s -> (int) Double.parseDouble(s));
-        number(all, long.class, Long.class, 0L, Number::longValue, s -> new BigDecimal(s).longValue());
-        number(all, short.class, Short.class, (short) 0, Number::shortValue, s -> (short) Double.parseDouble(s));
-        number(all, byte.class, Byte.class, (byte) 0, Number::byteValue, s -> (byte) Double.parseDouble(s));
+        whole(all, int.class, Integer.class, 0, Integer.MIN_VALUE, Integer.MAX_VALUE, n -> n instanceof Integer i ? i : (Object) n.intValue());
+        whole(all, long.class, Long.class, 0L, Long.MIN_VALUE, Long.MAX_VALUE, Number::longValue);
+        whole(all, short.class, Short.class, (short) 0, Short.MIN_VALUE, Short.MAX_VALUE, Number::shortValue);
+        whole(all, byte.class, Byte.class, (byte) 0, Byte.MIN_VALUE, 255, Number::byteValue); // as on AWS, without a sign too
         number(all, double.class, Double.class, 0d, Number::doubleValue, Double::valueOf);
         number(all, float.class, Float.class, 0f, Number::floatValue, Float::valueOf);
-        all.put(boolean.class, orElse(unwrapped(Readers::bool), false));
-        all.put(Boolean.class, unwrapped(Readers::bool));
+        all.put(boolean.class, orElse(unwrapped(in -> bool(in, boolean.class)), false));
+        all.put(Boolean.class, unwrapped(in -> bool(in, Boolean.class)));
         all.put(char.class, orElse(unwrapped(Readers::character), '\0'));
         all.put(Character.class, unwrapped(Readers::character));
         all.put(Number.class, unwrapped(in -> in.peek() == '"' ? new BigDecimal(in.string().trim()) : in.number()));
         all.put(BigDecimal.class, unwrapped(in -> new BigDecimal(in.peek() == '"' ? in.string().trim() : in.numberText())));
         all.put(BigInteger.class, unwrapped(in -> new BigDecimal(in.peek() == '"' ? in.string().trim() : in.numberText()).toBigInteger()));
-        all.put(byte[].class, in -> Base64.getDecoder().decode(in.string()));
+        Codec.In bytes = array(byte[].class, all.get(byte.class));
+        all.put(byte[].class, in -> in.peek() == '"' ? Base64.getDecoder().decode(in.string()) : bytes.read(in));
         all.put(ByteBuffer.class, in -> ByteBuffer.wrap(Base64.getDecoder().decode(in.string())));
         all.put(char[].class, in -> in.string().toCharArray());
         all.put(UUID.class, unwrapped(in -> UUID.fromString(in.string())));
@@ -115,24 +121,49 @@ final class Readers {
         return all;
     }
 
+    /** A type of whole numbers: more than it holds is refused, as on AWS, and what is behind the point is cut off. */
+    private static void whole(Map<Class<?>, Codec.In> all, Class<?> primitive, Class<?> boxed, Object zero, long least, long most, Function<Number, Object> of) {
+        String name = primitive == int.class || primitive == long.class ? primitive + " (" + least + " - " + most + ")" : "Java " + primitive;
+        scalar(all, primitive, boxed, zero, in -> of.apply(inRange(in, in.number(), least, most, name)),
+                (in, s) -> of.apply(inRange(in, Long.parseLong(s), least, most, name)));
+    }
+
+    private static Number inRange(JsonIn in, Number n, long least, long most, String name) {
+        boolean out = n instanceof Double ? n.doubleValue() < least || n.doubleValue() > most : n instanceof BigInteger || n.longValue() < least || n.longValue() > most;
+        if (out) {
+            throw in.wrong("Numeric value (" + n + ") out of range of " + name);
+        }
+        return n instanceof Double ? (Number) n.longValue() : n;
+    }
+
     private static void number(Map<Class<?>, Codec.In> all, Class<?> primitive, Class<?> boxed, Object zero, Function<Number, Object> of, Function<String, Object> parse) {
+        scalar(all, primitive, boxed, zero, in -> of.apply(in.number()), (in, s) -> parse.apply(s));
+    }
+
+    /** A number, or one in a string; an empty string counts as null. */
+    private static void scalar(Map<Class<?>, Codec.In> all, Class<?> primitive, Class<?> boxed, Object zero, Codec.In number, BiFunction<JsonIn, String, Object> parse) {
         Codec.In r = unwrapped(in -> {
             if (in.peek() != '"') {
-                return of.apply(in.number());
+                return number.read(in);
             }
             String s = in.string().trim();
-            return s.isEmpty() ? (primitive == null ? null : zero) : parse.apply(s);
+            try {
+                return s.isEmpty() ? null : parse.apply(in, s);
+            } catch (NumberFormatException e) {
+                throw in.wrong("Cannot deserialize value of type `" + primitive + "` from String \"" + s + "\": not a valid `" + primitive + "` value");
+            }
         });
         all.put(boxed, r);
         all.put(primitive, orElse(r, zero));
     }
 
-    /** The same with a value for null. */
+    /** The same with a value for null, and for what counts as null. */
     private static Codec.In orElse(Codec.In r, Object absent) {
         return new Codec.In() {
             @Override
             public Object read(JsonIn in) {
-                return r.read(in);
+                Object v = r.read(in);
+                return v == null ? absent : v;
             }
 
             @Override
@@ -182,26 +213,39 @@ final class Readers {
         }
     }
 
-    private static Object bool(JsonIn in) {
+    private static Object bool(JsonIn in, Class<?> c) {
         switch (in.peek()) {
             case 't', 'f':
                 return in.bool();
             case '"':
-                return in.string().trim().equalsIgnoreCase("true");
+                return bool(in, c, in.string().trim());
             default:
-                return in.number().intValue() != 0;
+                Number n = in.number();
+                if (n instanceof Double) {
+                    throw in.wrong("Cannot deserialize value of type `" + c.getName() + "` from Floating-point value");
+                }
+                return !n.toString().equals("0");
         }
+    }
+
+    private static Object bool(JsonIn in, Class<?> c, String s) {
+        return switch (s) {
+            case "" -> null;
+            case "true", "True", "TRUE" -> true;
+            case "false", "False", "FALSE" -> false;
+            default -> throw in.wrong("Cannot deserialize value of type `" + c.getName() + "` from String \"" + s + "\": only \"true\" or \"false\" recognized");
+        };
     }
 
     private static Object character(JsonIn in) {
         if (in.peek() != '"') {
-            return (char) in.number().intValue();
+            return (char) inRange(in, in.number(), Character.MIN_VALUE, Character.MAX_VALUE, "Java char").intValue();
         }
         String s = in.string();
         if (s.length() > 1) {
             throw in.wrong("Cannot deserialize value of type `char` from String \"" + s + "\"");
         }
-        return s.isEmpty() ? '\0' : s.charAt(0);
+        return s.isEmpty() ? null : s.charAt(0);
     }
 
     private static Codec.In array(Class<?> c, Codec.In element) {

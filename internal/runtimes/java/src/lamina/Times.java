@@ -9,8 +9,13 @@ import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.time.format.DateTimeFormatterBuilder;
+import java.time.temporal.ChronoField;
+import java.util.Arrays;
 import java.util.Date;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 
@@ -23,12 +28,19 @@ final class Times {
             Instant.class, Times::instant,
             OffsetDateTime.class, v -> v instanceof String s ? OffsetDateTime.parse(s) : instant(v).atOffset(ZoneOffset.UTC),
             ZonedDateTime.class, v -> v instanceof String s ? ZonedDateTime.parse(s) : instant(v).atZone(ZoneOffset.UTC),
-            LocalDate.class, v -> v instanceof String s ? LocalDate.parse(s) : LocalDate.of(part(v, 0), part(v, 1), part(v, 2)),
-            LocalTime.class, v -> v instanceof String s ? LocalTime.parse(s) : LocalTime.of(part(v, 0), part(v, 1), part(v, 2), part(v, 3)),
-            LocalDateTime.class, v -> v instanceof String s ? LocalDateTime.parse(s)
-                    : LocalDateTime.of(part(v, 0), part(v, 1), part(v, 2), part(v, 3), part(v, 4), part(v, 5), part(v, 6)),
+            LocalDate.class, v -> v instanceof String s ? LocalDate.parse(s) : date(parts(v, 3, 3)),
+            LocalTime.class, v -> v instanceof String s ? LocalTime.parse(s) : time(parts(v, 2, 4), 0),
+            LocalDateTime.class, v -> v instanceof String s ? LocalDateTime.parse(s) : dateTime(parts(v, 5, 7)),
             Duration.class, v -> v instanceof String s ? Duration.parse(s) : Duration.ofSeconds(decimal(v).longValue(), nanos(decimal(v))),
             Date.class, Times::date);
+
+    /** Made late: most functions read no Date from a text, and what makes formatters is slow to load. */
+    private static final class Texts {
+        /** A day, or with a time; an offset in any of ISO 8601's forms, or none, which is UTC. */
+        static final DateTimeFormatter DATE = new DateTimeFormatterBuilder().append(DateTimeFormatter.ISO_LOCAL_DATE)
+                .optionalStart().appendLiteral('T').append(DateTimeFormatter.ISO_LOCAL_TIME).optionalEnd().appendPattern("[XXX][XX][X]")
+                .parseDefaulting(ChronoField.HOUR_OF_DAY, 0).parseDefaulting(ChronoField.OFFSET_SECONDS, 0).toFormatter(Locale.ROOT);
+    }
 
     private Times() {
     }
@@ -38,7 +50,11 @@ final class Times {
         if (c.getName().equals("org.joda.time.DateTime")) {
             return v -> joda(c, v);
         }
-        return READERS.get(c);
+        Function<Object, Object> of = READERS.get(c);
+        return of == null ? null : v -> {
+            Object one = v instanceof List<?> l && l.size() < 2 ? l.isEmpty() ? null : l.get(0) : v; // as Readers.unwrapped; longer ones are parts
+            return one == null || one instanceof String s && s.isBlank() ? null : of.apply(one instanceof String s ? s.trim() : one);
+        };
     }
 
     /** Writes a time; null: the class is none. */
@@ -78,8 +94,8 @@ final class Times {
     }
 
     private static Object date(Object v) {
-        if (v instanceof String) {
-            return Date.from(instant(v));
+        if (v instanceof String s) {
+            return Date.from(OffsetDateTime.parse(s, Texts.DATE).toInstant());
         }
         double n = ((Number) v).doubleValue();
         return new Date((long) (v instanceof Double && n < LEAST_MILLIS ? n * 1000 : n));
@@ -101,9 +117,24 @@ final class Times {
         return seconds.remainder(BigDecimal.ONE).movePointRight(9).longValue();
     }
 
-    private static int part(Object list, int n) {
-        List<?> l = (List<?>) list;
-        return n < l.size() ? ((Number) l.get(n)).intValue() : 0;
+    /** The numbers of a list, with zeros up to the most that there may be. */
+    private static int[] parts(Object list, int least, int most) {
+        if (!(list instanceof List<?> l) || l.size() < least || l.size() > most || !l.stream().allMatch(n -> n instanceof Integer)) {
+            throw new IllegalArgumentException("Cannot read a date or time from " + list);
+        }
+        return Arrays.copyOf(l.stream().mapToInt(n -> (Integer) n).toArray(), most);
+    }
+
+    private static LocalDate date(int[] parts) {
+        return LocalDate.of(parts[0], parts[1], parts[2]);
+    }
+
+    private static LocalTime time(int[] parts, int from) {
+        return LocalTime.of(parts[from], parts[from + 1], parts[from + 2], parts[from + 3]);
+    }
+
+    private static LocalDateTime dateTime(int[] parts) {
+        return LocalDateTime.of(date(parts), time(parts, 3));
     }
 
     private static void seconds(long seconds, int nanos, JsonOut out) {

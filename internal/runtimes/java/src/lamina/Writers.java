@@ -4,13 +4,33 @@ import java.lang.reflect.Array;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
+import java.time.Year;
 import java.util.Base64;
+import java.util.Calendar;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.TimeZone;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
+import java.util.stream.BaseStream;
 
 /** Writers of JSON for each kind of class. */
 final class Writers {
+    private static final Map<Class<?>, Function<Object, Object>> HELD = Map.of(
+            Optional.class, v -> ((Optional<?>) v).orElse(null),
+            OptionalInt.class, v -> ((OptionalInt) v).isPresent() ? ((OptionalInt) v).getAsInt() : null,
+            OptionalLong.class, v -> ((OptionalLong) v).isPresent() ? ((OptionalLong) v).getAsLong() : null,
+            OptionalDouble.class, v -> ((OptionalDouble) v).isPresent() ? ((OptionalDouble) v).getAsDouble() : null,
+            AtomicBoolean.class, v -> ((AtomicBoolean) v).get(),
+            AtomicReference.class, v -> ((AtomicReference<?>) v).get(),
+            Class.class, v -> ((Class<?>) v).getName(),
+            Year.class, v -> ((Year) v).getValue());
+
     private Writers() {
     }
 
@@ -40,8 +60,22 @@ final class Writers {
     }
 
     private static Codec.Out other(Class<?> c, Mapper mapper) {
-        if (c == Optional.class) {
-            return (v, out) -> mapper.write(((Optional<?>) v).orElse(null), out);
+        Function<Object, Object> held = held(c);
+        if (held != null) {
+            return (v, out) -> mapper.write(held.apply(v), out);
+        }
+        if (BaseStream.class.isAssignableFrom(c)) {
+            return (v, out) -> {
+                try (BaseStream<?, ?> stream = (BaseStream<?, ?>) v) {
+                    all(stream.iterator(), out, mapper);
+                }
+            };
+        }
+        if (Map.Entry.class.isAssignableFrom(c)) {
+            return (v, out) -> {
+                entry('{', (Map.Entry<?, ?>) v, out, mapper);
+                out.raw('}');
+            };
         }
         if (ByteBuffer.class.isAssignableFrom(c)) {
             return (v, out) -> {
@@ -53,6 +87,14 @@ final class Writers {
         }
         Codec.Out time = Times.writer(c);
         return time != null ? time : Bean.writer(c, mapper);
+    }
+
+    /** What is written in place of a value that only holds or names another; null: the class is none such. */
+    private static Function<Object, Object> held(Class<?> c) {
+        if (Calendar.class.isAssignableFrom(c)) {
+            return v -> ((Calendar) v).getTimeInMillis();
+        }
+        return TimeZone.class.isAssignableFrom(c) ? v -> ((TimeZone) v).getID() : HELD.get(c);
     }
 
     /** Classes whose text says it all. */
@@ -85,15 +127,19 @@ final class Writers {
     private static void map(Map<?, ?> m, JsonOut out, Mapper mapper) throws Throwable {
         int separator = '{';
         for (Map.Entry<?, ?> e : m.entrySet()) {
-            Object k = e.getKey();
-            if (k == null) {
-                throw new IllegalArgumentException("Null key for a Map not allowed in JSON (use a converting NullKeySerializer?)");
-            }
-            out.raw(separator).string(k instanceof Enum<?> c ? c.name() : k.toString()).raw(':');
-            mapper.write(e.getValue(), out);
+            entry(separator, e, out, mapper);
             separator = ',';
         }
         out.ascii(separator == '{' ? "{}" : "}");
+    }
+
+    private static void entry(int separator, Map.Entry<?, ?> e, JsonOut out, Mapper mapper) throws Throwable {
+        Object k = e.getKey();
+        if (k == null) {
+            throw new IllegalArgumentException("Null key for a Map not allowed in JSON (use a converting NullKeySerializer?)");
+        }
+        out.raw(separator).string(k instanceof Enum<?> c ? c.name() : k.toString()).raw(':');
+        mapper.write(e.getValue(), out);
     }
 
     private static void all(Iterator<?> i, JsonOut out, Mapper mapper) throws Throwable {

@@ -12,16 +12,35 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.security.Security;
 import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.Year;
+import java.util.AbstractMap.SimpleEntry;
 import java.util.ArrayList;
+import java.util.Calendar;
+import java.util.Date;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.Set;
+import java.util.TimeZone;
 import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /** The functions that the tests of the bootstrap run. */
 public class Functions {
@@ -160,6 +179,76 @@ public class Functions {
         }
     }
 
+    /** What numbers and words become. */
+    public static class Scalars {
+        public int whole;
+        public Integer boxed;
+        public long wide;
+        public Long wideBoxed;
+        public short small;
+        public byte tiny;
+        public char letter;
+        public double fraction;
+        public boolean flag;
+        public Boolean flagBoxed;
+        public List<Integer> many;
+    }
+
+    public static class ScalarsEcho implements RequestHandler<Scalars, Scalars> {
+        @Override
+        public Scalars handleRequest(Scalars event, Context context) {
+            return event;
+        }
+    }
+
+    /** What dates and times, constants and bytes are read from. */
+    public static class Forms {
+        public LocalDate day;
+        public LocalTime time;
+        public LocalDateTime both;
+        public Date date;
+        public Instant at;
+        public Color color;
+        public byte[] data;
+    }
+
+    public static class FormsEcho implements RequestHandler<Forms, Forms> {
+        @Override
+        public Forms handleRequest(Forms event, Context context) {
+            return event;
+        }
+    }
+
+    /** What holds or names another value. */
+    public static class Held {
+        public OptionalInt none = OptionalInt.empty();
+        public OptionalLong some = OptionalLong.of(1L << 40);
+        public AtomicReference<String> empty = new AtomicReference<>();
+    }
+
+    public static class Results implements RequestHandler<String, Object> {
+        private static final AtomicInteger closed = new AtomicInteger();
+
+        @Override
+        public Object handleRequest(String event, Context context) {
+            switch (event) {
+                case "bean": return new Held();
+                case "optionals": return new Object[] {OptionalInt.of(3), OptionalInt.empty(), OptionalLong.empty(), OptionalDouble.of(2.5), OptionalDouble.empty()};
+                case "streams": return List.of(Stream.of("a", "b").onClose(closed::incrementAndGet), IntStream.range(0, 3), LongStream.empty(), DoubleStream.of(0.5));
+                case "closed": return closed.get();
+                case "classes": return new Object[] {Results.class, int.class, String[].class};
+                case "entries": return new Object[] {Map.entry("k", "v"), new SimpleEntry<>(Color.RED, List.of(1))};
+                case "atomics": return new Object[] {new AtomicBoolean(true), new AtomicInteger(1), new AtomicLong(2), new AtomicReference<>(List.of(3))};
+                case "times": {
+                    Calendar calendar = Calendar.getInstance();
+                    calendar.setTimeInMillis(1577836800000L);
+                    return new Object[] {TimeZone.getTimeZone("UTC"), calendar, Year.of(2020)};
+                }
+                default: return Security.getProperty(event);
+            }
+        }
+    }
+
     /** The type of the event is known two classes up. */
     abstract static class Base<T, R> implements RequestHandler<T, Map<String, R>> {
     }
@@ -254,6 +343,12 @@ public class Functions {
     public static class NoTypes<T> implements RequestHandler<T, Object> {
         @Override
         public Object handleRequest(T event, Context context) { return null; }
+    }
+
+    @SuppressWarnings("rawtypes")
+    public static class Raw implements RequestHandler {
+        @Override
+        public Object handleRequest(Object event, Context context) { return null; }
     }
 
     public static class NoHandler {
