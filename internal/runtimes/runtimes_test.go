@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -185,6 +186,40 @@ func TestCommand(t *testing.T) {
 	}
 	if _, _, err := Command("dotnet8", Interpreter{}, Function{}, serviceLayout); err == nil {
 		t.Error("dotnet8 has a command")
+	}
+}
+
+// TestWrapperScript runs what comes of a wrapper: it gets the runtime's command.
+func TestWrapperScript(t *testing.T) {
+	dir := t.TempDir()
+	in := Interpreter{Runtime: "python3.13", Path: "/home/u/py/bin/python3.13", Prefix: "/home/u/py"}
+	layout := Layout{Task: dir, Runtime: "/d/rt", Lang: "/home/u/py", Opt: dir, Tmp: "/d/tmp"}
+	for name, mode := range map[string]os.FileMode{"wrapper": 0o755, "plain": 0o644} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho wrapped $0 \"$@\"\n"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for wrapper, want := range map[string]string{
+		"/opt/wrapper":      "wrapped " + dir + "/wrapper /home/u/py/bin/python3.13 -s -P -B /d/rt/bootstrap.py\n",
+		"/var/task/wrapper": "wrapped " + dir + "/wrapper /home/u/py/bin/python3.13 -s -P -B /d/rt/bootstrap.py\n",
+		"/opt/none":         dir + "/none: does not exist\nexit status 127",
+		"/var/task/plain":   dir + "/plain: is not an executable\nexit status 126",
+	} {
+		argv, _, err := Command("python3.13", in, Function{Customer: map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": wrapper}}, layout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(argv[0], argv[1:]...).Output()
+		if err != nil {
+			out = append(out, err.Error()...)
+		}
+		if string(out) != want {
+			t.Errorf("%s: %q, want %q", wrapper, out, want)
+		}
+	}
+	argv, _, err := Command("provided.al2023", Interpreter{}, Function{Customer: map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrapper"}}, serviceLayout)
+	if err != nil || !slices.Equal(argv, []string{"/var/task/bootstrap"}) {
+		t.Errorf("a custom runtime: %q %v", argv, err)
 	}
 }
 

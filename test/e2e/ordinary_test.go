@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/lamina-dev/lamina/examples/setup"
 )
 
 const ordinaryPython = `
@@ -330,5 +332,53 @@ func TestOrdinaryFunctionsHaveTheirOwnKernel(t *testing.T) {
 		if got := string(out.Payload); out.FunctionError != nil || (got == here) != same {
 			t.Errorf("%s has the kernel %s, this machine %s", function, got, here)
 		}
+	}
+}
+
+const loggingPython = `
+import json, os
+def handler(event, context):
+    os.write(1, b"raw \xff byte\n")
+    for level in ["DEBUG", "ERROR"]:
+        print(json.dumps({"level": level, "timestamp": "2026-11-27T10:00:00Z", "message": level + " line"}))
+    return {"custom": {"wrapped": os.environ.get("WRAPPED", "no")}}
+`
+
+// TestWrapperAndLogs checks what a function's wrapper script sets, and that its log
+// has all lines but those below its level, whatever bytes are in them.
+func TestWrapperAndLogs(t *testing.T) {
+	needPython(t)
+	p := makeGround(t, up(t))
+	code, err := setup.Zip(map[string][]byte{"app.py": []byte(loggingPython), "wrapper": []byte("#!/bin/sh\nexport WRAPPED=yes\nexec \"$@\"\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ordinary(t, "f", "", func(in *lambda.CreateFunctionInput) {
+		in.Code.ZipFile = code
+		in.Environment = &types.Environment{Variables: map[string]string{"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"}}
+		in.LoggingConfig = &types.LoggingConfig{LogFormat: types.LogFormatJson, ApplicationLogLevel: types.ApplicationLogLevelWarn}
+	})
+	if r := p.run(t, "f", "{}", nil); r.body.Custom["wrapped"] != "yes" {
+		t.Errorf("%s %q", r.Payload, r.log)
+	}
+	var log strings.Builder
+	until(t, 10*time.Second, "the call is in the log", func() bool {
+		out, err := p.Logs.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/f")})
+		if err != nil {
+			return false
+		}
+		log.Reset()
+		for _, e := range out.Events {
+			log.WriteString(*e.Message + "\n")
+		}
+		return strings.Contains(log.String(), "platform.report")
+	})
+	for _, want := range []string{"platform.start", "raw \uFFFD byte", "ERROR line"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %q in the log:\n%s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "DEBUG line") {
+		t.Errorf("a line below the function's level:\n%s", log.String())
 	}
 }
