@@ -51,7 +51,6 @@ const (
 	CodeServiceException  = "ServiceException"
 	CodePrecondition      = "PreconditionFailedException"
 	CodeNoPublished       = "NoPublishedVersionException"
-	CodeRequestTooLarge   = "RequestTooLargeException"
 	CodeInvalidRequest    = "InvalidRequestContentException"
 	CodeAccessDenied      = "AccessDeniedException"
 	CodeServiceNotRunning = "ServiceUnavailableException"

@@ -33,7 +33,6 @@ type FunctionConfig struct {
 
 // Package types.
 const (
-	PackageZip   = "Zip"
 	PackageImage = "Image"
 )
 
@@ -277,7 +276,6 @@ type State string
 const (
 	StatePending            State = "Pending"
 	StateActive             State = "Active"
-	StateInactive           State = "Inactive"
 	StateFailed             State = "Failed"
 	StateDeactivating       State = "Deactivating"
 	StateDeactivated        State = "Deactivated"
@@ -322,7 +320,6 @@ const (
 	TextUpdating  = "The function is being updated."
 	TextVCPULimit = "MinimumExecutionEnvironments can't be provisioned because CapacityProvider has reached maxVCpuCount limit. Increase maxVCpuCount in the CapacityProvider configuration and try again."
 	TextBadRole   = "The function's execution role doesn't have permission to perform this operation."
-	TextInternal  = "Internal error occurred during publishing"
 )
 
 // How texts of ours begin (chosen): AWS has one reason code for what they tell apart.

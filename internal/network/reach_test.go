@@ -59,7 +59,7 @@ func (t *Topology) nat() *Topology {
 
 // endpoint adds one with an interface in the private subnet.
 func (t *Topology) endpoint(service string, change ...func(*lamina.VPCEndpoint)) *Topology {
-	e := lamina.VPCEndpoint{ID: "vpce-" + service, VPCID: t.VPC.ID, Service: ServiceName(t.VPC.Region, service), Type: interfaceEndpoint,
+	e := lamina.VPCEndpoint{ID: "vpce-" + service, VPCID: t.VPC.ID, Service: ServiceName(t.VPC.Region, service), Type: "Interface",
 		SubnetIDs: []string{private}, InterfaceIDs: []string{"eni-" + service}, GroupIDs: []string{endpointGroup}, PrivateDNS: true}
 	for _, c := range change {
 		c(&e)

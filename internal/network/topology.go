@@ -105,8 +105,7 @@ func ranges(cidrs ...string) []netip.Prefix {
 
 // Types of endpoints, in EC2's words.
 const (
-	gatewayEndpoint   = "Gateway"
-	interfaceEndpoint = "Interface"
+	gatewayEndpoint = "Gateway"
 )
 
 // short is a service's name without Amazon and the region.

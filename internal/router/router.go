@@ -31,7 +31,7 @@ const (
 )
 
 // answerGrace is how long past the function's timeout an agent may take to say
-// so before the router gives the connection up.
+// so before the router gives the invocation up.
 const answerGrace = 5 * time.Second
 
 // request is an invocation on its way.

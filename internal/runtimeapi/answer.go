@@ -1,6 +1,7 @@
 package runtimeapi
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func (s *Server) response(w *conn, r *http.Request, id string) {
 	}
 	mode := r.Header.Get(headerMode)
 	if mode != "" && mode != "streaming" {
-		err = s.endAnswer(w, c, unusable(c, "Runtime.InvalidResponseModeHeader", "Invalid function response mode"))
+		err = s.endAnswer(w, c, unusable("Runtime.InvalidResponseModeHeader", "Invalid function response mode"))
 		drain(r)
 		if err != nil {
 			s.refuse(w, r, id, err)
@@ -75,12 +76,12 @@ func (s *Server) response(w *conn, r *http.Request, id string) {
 	var res Result
 	switch {
 	case errors.Is(err, errTooLarge):
-		res = unusable(c, "Function.ResponseSizeTooLarge", fmt.Sprintf(
+		res = unusable("Function.ResponseSizeTooLarge", fmt.Sprintf(
 			"Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).", size, MaxResponse))
 	case err != nil:
-		res = unusable(c, "Runtime.TruncatedResponse", "The response was cut short")
+		res = unusable("Runtime.TruncatedResponse", "The response was cut short")
 	default:
-		res = Result{ContentType: orElse(r.Header.Get("Content-Type"), typeBytes), Body: body, Streamed: mode != ""}
+		res = Result{ContentType: cmp.Or(r.Header.Get("Content-Type"), typeBytes), Body: body, Streamed: mode != ""}
 		trailerError(r, &res)
 	}
 	if late := s.endAnswer(w, c, res); late != nil {
@@ -108,7 +109,7 @@ func (s *Server) failure(w *conn, r *http.Request, id string) {
 			err = late
 		}
 	case err != nil:
-		if late := s.endAnswer(w, c, unusable(c, "Runtime.TruncatedResponse", "The response was cut short")); late != nil {
+		if late := s.endAnswer(w, c, unusable("Runtime.TruncatedResponse", "The response was cut short")); late != nil {
 			err = late
 		}
 	default:
@@ -122,7 +123,7 @@ func postedError(r *http.Request, body []byte) Result {
 	return Result{
 		Status:      StatusFunctionError,
 		ErrorType:   filterErrorType(r.Header.Get(headerErrorType)),
-		ContentType: orElse(r.Header.Get("Content-Type"), typeJSON),
+		ContentType: cmp.Or(r.Header.Get("Content-Type"), typeJSON),
 		Body:        body,
 	}
 }
@@ -248,7 +249,7 @@ func (s *Server) initError(w *conn, r *http.Request) {
 }
 
 // unusable is the result of an answer that can't be passed on.
-func unusable(c *call, errorType, message string) Result {
+func unusable(errorType, message string) Result {
 	return Result{Status: StatusFunctionError, ErrorType: errorType, ContentType: typeJSON, Body: errorBody(errorType, message)}
 }
 

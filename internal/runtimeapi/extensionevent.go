@@ -1,6 +1,7 @@
 package runtimeapi
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"time"
@@ -186,7 +187,7 @@ func invokeEvent(c *call, functionARN string) []byte {
 		RequestID          string   `json:"requestId"`
 		InvokedFunctionARN string   `json:"invokedFunctionArn"`
 		Tracing            *tracing `json:"tracing,omitempty"`
-	}{eventInvoke, c.start.Add(c.timeout).UnixMilli(), c.inv.RequestID, orElse(c.inv.FunctionARN, functionARN), nil}
+	}{eventInvoke, c.start.Add(c.timeout).UnixMilli(), c.inv.RequestID, cmp.Or(c.inv.FunctionARN, functionARN), nil}
 	if c.inv.TraceID != "" {
 		event.Tracing = &tracing{"X-Amzn-Trace-Id", c.inv.TraceID}
 	}

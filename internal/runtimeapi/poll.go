@@ -1,6 +1,7 @@
 package runtimeapi
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -123,12 +124,12 @@ func (inv *Invocation) Small() bool {
 func (s *Server) send(w *conn, c *call) error {
 	inv := c.inv
 	b := append(w.out[:0], "HTTP/1.1 200 OK\r\n"...)
-	b = appendHeader(b, "Content-Type", orElse(inv.ContentType, typeJSON))
+	b = appendHeader(b, "Content-Type", cmp.Or(inv.ContentType, typeJSON))
 	b = appendHeader(b, "Lambda-Runtime-Aws-Request-Id", inv.RequestID)
 	b = appendHeader(b, "Lambda-Runtime-Invocation-Id", c.nonce)
 	b = append(b, "Lambda-Runtime-Deadline-Ms: "...)
 	b = append(strconv.AppendInt(b, c.start.Add(c.timeout).UnixMilli(), 10), "\r\n"...)
-	b = appendHeader(b, "Lambda-Runtime-Invoked-Function-Arn", orElse(inv.FunctionARN, s.cfg.FunctionARN))
+	b = appendHeader(b, "Lambda-Runtime-Invoked-Function-Arn", cmp.Or(inv.FunctionARN, s.cfg.FunctionARN))
 	b = appendHeader(b, "Lambda-Runtime-Trace-Id", inv.TraceID)
 	b = appendHeader(b, "Lambda-Runtime-Client-Context", inv.ClientContext)
 	b = appendHeader(b, "Lambda-Runtime-Cognito-Identity", inv.CognitoIdentity)
@@ -159,10 +160,3 @@ func appendHeader(b []byte, name, value string) []byte {
 }
 
 var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
-
-func orElse(s, other string) string {
-	if s != "" {
-		return s
-	}
-	return other
-}

@@ -1,6 +1,7 @@
 package runtimeapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,7 @@ func streams(r *http.Request) bool {
 // stream passes a response on as it comes. What the caller does not take any
 // more is still read, since a worker that is cut off may take that for its end.
 func (s *Server) stream(w *conn, r *http.Request, id string, c *call) {
-	st, err := s.beginStream(w, c, orElse(r.Header.Get("Content-Type"), typeBytes))
+	st, err := s.beginStream(w, c, cmp.Or(r.Header.Get("Content-Type"), typeBytes))
 	if err != nil {
 		s.refuse(w, r, id, err)
 		return
@@ -74,11 +75,11 @@ func (s *Server) stream(w *conn, r *http.Request, id string, c *call) {
 	switch {
 	case errors.Is(err, errTooLarge):
 		w.last = true
-		res = unusable(c, "Function.ResponseSizeTooLarge", fmt.Sprintf(
+		res = unusable("Function.ResponseSizeTooLarge", fmt.Sprintf(
 			"Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).", size, MaxStream))
 	case err != nil:
 		st.awaitExit()
-		res = unusable(c, "Runtime.TruncatedResponse", "The response was cut short")
+		res = unusable("Runtime.TruncatedResponse", "The response was cut short")
 	default:
 		trailerError(r, &res)
 	}

@@ -2,6 +2,7 @@ package runtimeapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -71,7 +72,7 @@ func (sub *subscriber) add(e TelemetryEvent) {
 	if len(sub.batch) >= sub.items || sub.size >= sub.bytes {
 		sub.lost.Bytes += size
 		sub.lost.Records++
-		sub.lost.Reason = orElse(sub.lost.Reason, reasonSlow)
+		sub.lost.Reason = cmp.Or(sub.lost.Reason, reasonSlow)
 		return
 	}
 	sub.batch = append(sub.batch, e)

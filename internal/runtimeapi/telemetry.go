@@ -1,6 +1,7 @@
 package runtimeapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -303,5 +304,5 @@ func localAddr(uri string) (*url.URL, string, error) {
 	if host := strings.ToLower(u.Hostname()); u.Scheme != "http" || host != "sandbox.localdomain" && host != "sandbox" {
 		return nil, "", fmt.Errorf("destination.URI must be http://sandbox.localdomain:PORT, not %q", uri)
 	}
-	return u, net.JoinHostPort("127.0.0.1", orElse(u.Port(), "80")), nil
+	return u, net.JoinHostPort("127.0.0.1", cmp.Or(u.Port(), "80")), nil
 }

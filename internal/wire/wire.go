@@ -165,7 +165,7 @@ type EnvironmentStatus struct {
 	Memory     int64            // bytes resident now
 	ReasonCode string           // state reason code when it ended by itself, e.g. FunctionError.RuntimeInitError
 	Reason     string           // text with what to do next
-	ErrorType  string           // the runtime\'s own error type, e.g. Runtime.ImportModuleError; may be empty
+	ErrorType  string           // the runtime's own error type, e.g. Runtime.ImportModuleError; may be empty
 	Told       bool             // an ordinary function's invocation was answered with why it could not start
 	Spec       *EnvironmentSpec // in Hello only: what it was started from, for re-adoption
 }

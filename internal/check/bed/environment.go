@@ -223,9 +223,6 @@ func (e *Environment) Settle(ctx context.Context, limit time.Duration) bool {
 	return true
 }
 
-// InFlight counts what holds a slot.
-func (e *Environment) InFlight() int { return e.api.InFlight() }
-
 // Ended is closed when the process is gone.
 func (e *Environment) Ended() <-chan struct{} { return e.proc.Done() }
 

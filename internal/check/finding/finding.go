@@ -105,11 +105,6 @@ func (s *Set) Add(fs ...Finding) {
 // Len is how many different ones there are.
 func (s *Set) Len() int { return len(s.list) }
 
-// Has tells whether there is one of that kind.
-func (s *Set) Has(k Kind) bool {
-	return slices.ContainsFunc(s.list, func(f Finding) bool { return f.Kind == k })
-}
-
 // List gives them in the order of Kinds, each kind as found.
 func (s *Set) List() []Finding {
 	list := slices.Clone(s.list)
