@@ -373,20 +373,40 @@ const ways = {
   never: () => new Promise(() => {}),
   throws: () => { throw new RangeError("thrown"); },
   twice: (c, cb) => { cb(null, "first"); cb(null, "second"); },
+  "fails and does not wait": (c, cb) => { done = false; setTimeout(() => { done = true; }, 200); cb(new TypeError("no")); },
+  "async calls": async (c, cb) => { done = false; later(() => { done = true; }, 200); cb(null, { statusCode: 200 }); },
+  "async calls late": async (c, cb) => { await new Promise(later); cb(null, 3); },
+  "async calls, then returns": async (c, cb) => { cb(null, "called"); await new Promise(later); return "returned"; },
+  "async calls, then throws": async (c, cb) => { cb(null, "called"); throw new Error("thrown"); },
+  "calls, then throws": (c, cb) => { cb(null, "called"); throw new Error("thrown"); },
+  "async returns, then calls": async (c, cb) => { later(() => cb(null, "called")); return "returned"; },
+  "async fails": async (c, cb) => { cb(new RangeError("bad")); },
+  "async succeed": async (c) => { c.succeed("s"); },
+  "async done": async (c) => { c.done(null, "d"); },
+  "async fail": async (c) => { c.fail(new TypeError("f")); },
+  "async fail with nothing": async (c) => { c.fail(); },
 };
 exports.handler = (event, context, callback) => ways[event](context, callback);
 `, options{File: "index.js"}).WaitReady()
 	for _, tt := range [][2]string{
 		{"waits", `1`}, {"waited", `true`}, {"does not wait", `2`}, {"waited", `false`}, {"succeed", `"s"`}, {"done", `"d"`},
 		{"nothing", `null`}, {"never", `null`}, {"twice", `"first"`},
+		{"async calls", `{"statusCode":200}`}, {"waited", `true`}, {"async calls late", `3`}, {"async calls, then returns", `"called"`},
+		{"async calls, then throws", `"called"`}, {"calls, then throws", `"called"`}, {"async returns, then calls", `"returned"`},
+		{"async succeed", `"s"`}, {"async done", `"d"`},
 	} {
 		f.Want(runtimestest.Quote(tt[0]), tt[1])
 	}
-	for event, kind := range map[string]string{"fails": "TypeError", "fails with text": "string", "fail": "Error", "throws": "RangeError"} {
+	for event, kind := range map[string]string{
+		"fails": "TypeError", "fails with text": "string", "fail": "Error", "throws": "RangeError",
+		"async fails": "RangeError", "async fail": "TypeError", "async fail with nothing": "string",
+	} {
 		if res := f.Call(runtimestest.Quote(event)); res.Status != runtimeapi.StatusFunctionError || runtimestest.Parse(t, res.Body).ErrorType != kind {
 			t.Errorf("%s: %s", event, res.Body)
 		}
 	}
+	f.Call(`"fails and does not wait"`)
+	f.Want(`"waited"`, `false`)
 }
 
 // What nobody catches ends an ordinary function's process; before Node.js 24 its caller is told what it was.
