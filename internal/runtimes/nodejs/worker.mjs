@@ -151,13 +151,12 @@ class Slot {
     const current = { [REQUEST_ID]: event.requestId, [TRACE_ID]: event.traceId };
     if (event.tenantId) current[TENANT_ID] = event.tenantId;
     try {
-      const result = store.run(current, () => this.#handle(event));
-      if (this.fn.streaming) {
-        await result;
-        return "";
-      }
-      return post(invocationPath(event.requestId, "response"), encodeResult(await result), echo(event));
+      const result = await store.run(current, () => this.#handle(event));
+      if (this.fn.streaming) return "";
+      if (!callbacks) await turn();
+      return post(invocationPath(event.requestId, "response"), encodeResult(result), echo(event));
     } catch (error) {
+      if (!callbacks) await turn();
       store.run(current, () => logError("Invoke Error", error));
       return failure(event, error);
     } finally {
@@ -184,6 +183,12 @@ class Slot {
     await this.connection.read().catch(() => {});
   }
 }
+
+/**
+ * Lets the event loop go round: as with AWS's client since Node.js 24, what has already gone wrong beside the handler,
+ * e.g. a rejection that nobody handles, ends the thread before it can answer.
+ */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const echo = ({ invocationId }) => (invocationId ? `Lambda-Runtime-Invocation-Id: ${invocationId}\r\n` : "");
 
