@@ -3,6 +3,7 @@ package nodejs_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -414,7 +415,11 @@ func TestUncaughtInOrdinaryFunctions(t *testing.T) {
 	const code = `
 exports.handler = async (event) => {
   if (event === "reject") Promise.reject(new Error("lost"));
-  if (event === "throw") setTimeout(() => { throw new TypeError("thrown"); }, 1);
+  if (event === "throw" || event === "only throw") setTimeout(() => { throw new TypeError("thrown"); }, 1);
+  if (event === "only throw") await new Promise(() => {});
+  if (event === "answer" || event === "fail") Promise.reject(new Error("lost"));
+  if (event === "answer") return "done";
+  if (event === "fail") throw new Error("failed");
   await new Promise((resolve) => setTimeout(resolve, 5000));
 };`
 	for _, tt := range []struct {
@@ -423,8 +428,11 @@ exports.handler = async (event) => {
 	}{
 		{"nodejs22.x", "reject", "Runtime.UnhandledPromiseRejection", "\tERROR\tUnhandled Promise Rejection \t{", 128},
 		{"nodejs22.x", "throw", "TypeError", "\tERROR\tUncaught Exception \t{", 129},
+		{"nodejs22.x", "only throw", "TypeError", "\tERROR\tUncaught Exception \t{", 129},
 		{"nodejs24.x", "throw", "", "TypeError: thrown", 1},
 		{"nodejs24.x", "reject", "", "Error: lost", 1},
+		{"nodejs24.x", "answer", "", "Error: lost", 1}, // before it is answered
+		{"nodejs24.x", "fail", "", "Error: lost", 1},
 	} {
 		t.Run(tt.runtime+"/"+tt.event, func(t *testing.T) {
 			f := run(t, code, options{Runtime: tt.runtime, File: "index.js", Text: true}).WaitReady()
@@ -453,14 +461,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 export const handler = async (event) => {
   if (event === "exit") process.exit(7);
   if (event === "throw") setTimeout(() => { throw new TypeError("nobody catches it"); }, 1);
-  if (event === "reject") Promise.reject(new Error("nobody handles it"));
+  if (event === "reject" || event === "answer") Promise.reject(new Error("nobody handles it"));
+  if (event === "answer") return "done";
   if (event === "memory") for (const all = [];;) all.push(new Array(1e5).fill(threadId));
   if (event === "brief") await sleep(1000);
   else await sleep(20000);
   return threadId;
 };
 `, options{Runtime: runtime, Slots: 3, MemoryMB: 128, Env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}}).WaitReady().WaitIdle(3)
-		for event, code := range map[string]int{"exit": 7, "throw": 1, "reject": 1, "memory": 1} {
+		for event, code := range map[string]int{"exit": 7, "throw": 1, "reject": 1, "answer": 1, "memory": 1} {
 			id := "dead-" + event
 			res := f.WantCrash(runtimestest.Quote(event), id, fmt.Sprintf("exited with error: exit status %d", code))
 			if res.Duration > 5*time.Second {
@@ -701,6 +710,63 @@ export const handler = awslambda.streamifyResponse((event, out, context) => ways
 		}
 		f.WaitIdle(2)
 	})
+}
+
+// An ordinary function waits for the end of a stream, though nothing that runs could end it.
+func TestStreamNeverEnded(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		for _, begins := range []bool{true, false} {
+			f := run(t, `export const handler = awslambda.streamifyResponse(async (event, out) => { if (event) out.write("part"); });`,
+				options{Runtime: runtime}).WaitReady()
+			res := f.Call(strconv.FormatBool(begins), func(inv *runtimeapi.Invocation) { inv.Timeout = time.Second })
+			if res.Status != runtimeapi.StatusTimeout {
+				t.Errorf("%+v %s", res, res.Body)
+			}
+			select {
+			case <-f.Process.Done():
+				t.Errorf("ended: %v", f.Process.Exit())
+			default:
+			}
+		}
+	})
+}
+
+// What nobody catches before Node.js 24 is the error of a stream, however much of it is sent.
+func TestUncaughtInStream(t *testing.T) {
+	const code = `
+const ways = {
+  throw: () => setTimeout(() => { throw new TypeError("lost"); }, 1),
+  reject: () => { Promise.reject(new TypeError("lost")); },
+};
+export const handler = awslambda.streamifyResponse(async (event, out) => {
+  if (event.begins) out.write("begun");
+  ways[event.way]();
+  if (event.returns) return;
+  await new Promise(() => {});
+});
+`
+	for _, tt := range []struct {
+		event, kind, message string
+		code                 int
+	}{
+		{`{"way":"throw","begins":true}`, "TypeError", "lost", 129},
+		{`{"way":"throw","begins":true,"returns":true}`, "TypeError", "lost", 129},
+		{`{"way":"throw"}`, "TypeError", "lost", 129},
+		{`{"way":"reject","begins":true}`, "Runtime.UnhandledPromiseRejection", "TypeError: lost", 128},
+	} {
+		for _, streamed := range []bool{false, true} {
+			f := run(t, code, options{Runtime: "nodejs22.x"}).WaitReady()
+			res := f.Call(tt.event, func(inv *runtimeapi.Invocation) { inv.Stream = streamed })
+			if res.Stream != nil {
+				io.Copy(io.Discard, res.Stream)
+				res = res.Stream.Result()
+			}
+			if e := runtimestest.Parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != tt.kind || e.ErrorMessage != tt.message {
+				t.Errorf("%s, streamed %t: %s %s", tt.event, streamed, res.ErrorType, res.Body)
+			}
+			f.WantExit(tt.code)
+		}
+	}
 }
 
 func TestSandboxAsOnAWS(t *testing.T) {
