@@ -27,7 +27,7 @@ export function runWithCallback(handler, event, context) {
       called = true; // for what calls back when its invocation is over
       onIdle = null;
       if (isNone(error)) resolve(result);
-      else reject(error);
+      else reject(tellable(error));
     };
     onIdle = () => settle(null, null);
     const answer = (error, result, waiting) => {
@@ -50,6 +50,17 @@ export function runWithCallback(handler, event, context) {
 }
 
 const isNone = (error) => error === undefined || error === null;
+
+/** The error; if it has no text, e.g. a symbol, then what AWS's client trips over with it. */
+function tellable(error) {
+  if (error instanceof Error) return error;
+  try {
+    new Error(error);
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
 
 // AWS's exit codes.
 const UNHANDLED_REJECTION = 128;

@@ -273,6 +273,77 @@ function deeper(event) { throw new OrderError("bad: " + event); }
 	})
 }
 
+// The clients of Node.js 22 and 24 have different names for some errors.
+func TestErrorsOfOrdinaryFunctions(t *testing.T) {
+	const unreadable = "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack"
+	for runtime, errors := range map[string]map[string][2]string{
+		"nodejs22.x": {
+			"bigint": {"Error", "Unable to stringify response body"}, "circle": {"Error", "Unable to stringify response body"},
+			"null": {"string", "handled"}, "undefined": {"string", "handled"}, "number message": {"handled", unreadable},
+			"bare": {"TypeError", "Cannot convert object to primitive value"}, "symbol": {"TypeError", "Cannot convert a Symbol value to a string"},
+		},
+		"nodejs24.x": {
+			"bigint": {"Runtime.JSONStringifyError", "Unable to stringify response body"},
+			"circle": {"Runtime.JSONStringifyError", "Unable to stringify response body"},
+			"null":   {"object", "null"}, "undefined": {"undefined", "undefined"}, "number message": {"handled", unreadable},
+			"symbol": {"symbol", "Symbol(x)"},
+		},
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			f := run(t, `
+const ways = {
+  bigint: () => 1n,
+  circle: () => { const a = {}; a.a = a; return a; },
+  null: () => { throw null; },
+  undefined: () => { throw undefined; },
+  "number message": () => { throw Object.assign(new Error(), { message: 5 }); },
+  bare: () => { throw Object.create(null); },
+  symbol: () => { throw Symbol("x"); },
+};
+exports.handler = async (event) => (event in ways ? ways[event]() : event);
+`, options{Runtime: runtime, File: "index.js", Text: true}).WaitReady()
+			for event, want := range errors {
+				res := f.Call(runtimestest.Quote(event))
+				if e := runtimestest.Parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != want[0] || e.ErrorMessage != want[1] {
+					t.Errorf("%s: %s", event, res.Body)
+				}
+			}
+			f.Want(`"alive"`, `"alive"`)
+		})
+	}
+}
+
+// An error of the platform is logged with its name in a field of its own only since Node.js 24.
+func TestLoggedFaults(t *testing.T) {
+	for runtime, want := range map[string][2]string{
+		"nodejs22.x": {`"message":{"errorType":"HandlerNotFound",`, `]}}`}, "nodejs24.x": {`"message":{"errorType":"HandlerNotFoundError",`, `"name":"Runtime.HandlerNotFound"}}`},
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			f := run(t, `exports.x = 1;`, options{Runtime: runtime, File: "index.js"})
+			f.WantInitError("Runtime.HandlerNotFound")
+			if line := f.WaitLog(want[0]); !strings.HasSuffix(line, want[1]) {
+				t.Errorf("%s", line)
+			}
+		})
+	}
+}
+
+// Before Node.js 24 an ordinary function's handler may be in a folder.
+func TestHandlerInFolder(t *testing.T) {
+	folder := map[string]string{"lib/index.js": `exports.handler = async () => "folder";`}
+	beside := map[string]string{"lib/index.js": `exports.handler = async () => "folder";`, "lib.js": `exports.handler = async () => "file";`}
+	run(t, "", options{Handler: "lib.handler", Files: folder}).WaitReady().Want(`{}`, `"folder"`)
+	run(t, "", options{Handler: "lib.handler", Files: beside}).WaitReady().Want(`{}`, `"file"`)
+	for _, o := range []options{{Runtime: "nodejs24.x"}, {Runtime: "nodejs24.x", Slots: 1}, {Runtime: "nodejs22.x", Slots: 1}} {
+		for _, files := range []map[string]string{folder, beside} {
+			o.Handler, o.Files = "lib.handler", files
+			if e := run(t, "", o).WantInitError("Error"); !strings.Contains(e.ErrorMessage, "Directory import") {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+}
+
 func TestHandlerResolution(t *testing.T) {
 	for _, tt := range []struct {
 		name, handler string
@@ -323,6 +394,9 @@ func TestInitErrors(t *testing.T) {
 				e := f.WantInitError(tt.kind)
 				if !strings.HasPrefix(e.ErrorMessage, tt.message) {
 					t.Errorf("%+v", e)
+				}
+				if slots == 0 && tt.name == "syntax" && (len(e.Trace) == 0 || e.Trace[0] != e.ErrorType+": "+e.ErrorMessage) {
+					t.Errorf("trace %q", e.Trace)
 				}
 				f.WantExit(1)
 			})
@@ -566,6 +640,7 @@ export const handler = async () => {
   console.fatal("end");
   console.log("two\nlines");
   console.log();
+  if (console.log !== console.info) console.error("log is not info");
   console.table([{ x: 1 }]);
   process.stdout.write("plain line\n");
   process.stderr.write("to stderr\n");
@@ -602,6 +677,7 @@ export const handler = async () => {
 			}
 		}
 		f.WantNoLog("not shown") // below level INFO
+		f.WantNoLog("log is not info")
 	})
 }
 
