@@ -10,7 +10,10 @@ let onIdle = null;
 
 process.on("beforeExit", () => onIdle?.());
 
-/** Runs a handler that may return a promise, call back, or use the context's done, succeed and fail. */
+/**
+ * Runs a handler that may return a promise, call back, or use the context's done, succeed and fail: whichever comes
+ * first. A result that is called back waits for the event loop to run empty, if not told otherwise; an error never does.
+ */
 export function runWithCallback(handler, event, context) {
   let waits = true;
   Object.defineProperty(context, "callbackWaitsForEmptyEventLoop", {
@@ -19,34 +22,45 @@ export function runWithCallback(handler, event, context) {
     set: (value) => (waits = value),
   });
   return new Promise((resolve, reject) => {
+    let called = false;
     const settle = (error, result) => {
+      called = true; // for what calls back when its invocation is over
       onIdle = null;
-      if (error !== undefined && error !== null) reject(error);
-      else resolve(result);
+      if (isNone(error)) resolve(result);
+      else reject(tellable(error));
     };
     onIdle = () => settle(null, null);
-    let called = false;
-    const callback = (error, result) => {
+    const answer = (error, result, waiting) => {
       if (called) return;
       called = true;
-      if (waits) onIdle = () => settle(error, result);
-      else setImmediate(settle, error, result);
+      if (waiting && isNone(error)) onIdle = () => settle(null, result);
+      else settle(error, result);
     };
-    context.done = (error, result) => {
-      waits = false;
-      callback(error, result);
-    };
-    context.succeed = (result) => context.done(null, result);
-    context.fail = (error) => context.done(error ?? "handled");
-    const returned = handler(event, context, callback);
-    if (typeof returned?.then === "function") returned.then((result) => settle(null, result), settleWith(reject));
+    const callback = (error, result) => answer(error, result, waits);
+    context.done = (error, result) => answer(error, result, false);
+    context.succeed = (result) => answer(null, result, false);
+    context.fail = (error) => answer(error ?? "handled", null, false);
+    try {
+      const returned = handler(event, context, callback);
+      if (typeof returned?.then === "function") returned.then(context.succeed, context.fail);
+    } catch (error) {
+      callback(error);
+    }
   });
 }
 
-const settleWith = (reject) => (error) => {
-  onIdle = null;
-  reject(error);
-};
+const isNone = (error) => error === undefined || error === null;
+
+/** The error; if it has no text, e.g. a symbol, then what AWS's client trips over with it. */
+function tellable(error) {
+  if (error instanceof Error) return error;
+  try {
+    new Error(error);
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
 
 // AWS's exit codes.
 const UNHANDLED_REJECTION = 128;

@@ -1,10 +1,14 @@
 // Errors as AWS names and shapes them.
 
+import { callbacks } from "./settings.mjs";
+
 /** An error that is the platform's to name. */
 export class Fault extends Error {
   constructor(name, message) {
     super(message);
     this.name = name;
+    // In AWS's client of Node.js 20 and 22 the name is the class's; since, the error's own, so that logs have it.
+    if (callbacks) Object.defineProperty(this, "name", { enumerable: false });
   }
 }
 
@@ -12,7 +16,7 @@ export class Fault extends Error {
 export function className(error) {
   if (!(error instanceof Fault)) return error.constructor?.name ?? "UnknownError";
   const name = error.name.replace("Runtime.", "");
-  return SUFFIXED.includes(name) ? name + "Error" : name;
+  return !callbacks && SUFFIXED.includes(name) ? name + "Error" : name;
 }
 
 const SUFFIXED = ["HandlerNotFound", "MalformedHandlerName", "CallbackHandlerDeprecated"];
@@ -22,7 +26,7 @@ const UNREADABLE =
   "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack";
 
 // DEL does not pass the service's own parsers, so AWS escapes it.
-const clean = (text) => (typeof text === "string" ? text.replaceAll("\x7f", "%7F") : text);
+const clean = (text) => text?.replaceAll("\x7f", "%7F");
 
 /** The body of an error as the caller gets it. */
 export function errorBody(error) {
@@ -54,7 +58,8 @@ export function encodeResult(value) {
   try {
     text = JSON.stringify(value === undefined ? null : value);
   } catch {
-    throw new Fault("Runtime.JSONStringifyError", "Unable to stringify response body");
+    const message = "Unable to stringify response body";
+    throw callbacks ? new Error(message) : new Fault("Runtime.JSONStringifyError", message);
   }
   if (text === undefined) throw new TypeError("Wrong arguments"); // a function or symbol, in AWS's words
   return text;

@@ -45,6 +45,8 @@ function split(name) {
 async function loadModule(root, folder, file) {
   const whole = path.resolve(root, folder, file);
   try {
+    // A folder, too, and a file of that name before it: AWS imports since Node.js 24 only.
+    if (callbacks && existsSync(whole)) return require(whole);
     for (const extension of EXTENSIONS) {
       if (existsSync(whole + extension)) return await import(pathToFileURL(whole + extension).href);
     }
@@ -58,7 +60,7 @@ async function loadModule(root, folder, file) {
 function explain(error) {
   if (error instanceof SyntaxError) {
     const fault = new Fault("Runtime.UserCodeSyntaxError", String(error));
-    fault.stack = error.stack;
+    if (!callbacks) fault.stack = error.stack;
     return fault;
   }
   if (error?.code === "MODULE_NOT_FOUND") return new Fault("Runtime.ImportModuleError", String(error));

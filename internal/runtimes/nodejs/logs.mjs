@@ -13,13 +13,14 @@ const json = managed || process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === "JS
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 const least = LEVELS[process.env.AWS_LAMBDA_LOG_LEVEL?.toUpperCase()] ?? LEVELS.TRACE;
 
-const METHODS = { trace: "TRACE", debug: "DEBUG", info: "INFO", log: "INFO", warn: "WARN", error: "ERROR", fatal: "FATAL" };
+const METHODS = { trace: "TRACE", debug: "DEBUG", info: "INFO", warn: "WARN", error: "ERROR", fatal: "FATAL" };
 
 /** Gives console.* AWS's format and drops what is below the function's level. */
 export function patchConsole() {
   for (const [method, level] of Object.entries(METHODS)) {
     console[method] = LEVELS[level] < least ? () => {} : (message, ...rest) => log(level, message, rest);
   }
+  console.log = console.info;
 }
 
 function log(level, message, rest) {

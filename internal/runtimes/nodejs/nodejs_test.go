@@ -3,6 +3,7 @@ package nodejs_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -272,6 +273,77 @@ function deeper(event) { throw new OrderError("bad: " + event); }
 	})
 }
 
+// The clients of Node.js 22 and 24 have different names for some errors.
+func TestErrorsOfOrdinaryFunctions(t *testing.T) {
+	const unreadable = "callback called with Error argument, but there was a problem while retrieving one or more of its message, name, and stack"
+	for runtime, errors := range map[string]map[string][2]string{
+		"nodejs22.x": {
+			"bigint": {"Error", "Unable to stringify response body"}, "circle": {"Error", "Unable to stringify response body"},
+			"null": {"string", "handled"}, "undefined": {"string", "handled"}, "number message": {"handled", unreadable},
+			"bare": {"TypeError", "Cannot convert object to primitive value"}, "symbol": {"TypeError", "Cannot convert a Symbol value to a string"},
+		},
+		"nodejs24.x": {
+			"bigint": {"Runtime.JSONStringifyError", "Unable to stringify response body"},
+			"circle": {"Runtime.JSONStringifyError", "Unable to stringify response body"},
+			"null":   {"object", "null"}, "undefined": {"undefined", "undefined"}, "number message": {"handled", unreadable},
+			"symbol": {"symbol", "Symbol(x)"},
+		},
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			f := run(t, `
+const ways = {
+  bigint: () => 1n,
+  circle: () => { const a = {}; a.a = a; return a; },
+  null: () => { throw null; },
+  undefined: () => { throw undefined; },
+  "number message": () => { throw Object.assign(new Error(), { message: 5 }); },
+  bare: () => { throw Object.create(null); },
+  symbol: () => { throw Symbol("x"); },
+};
+exports.handler = async (event) => (event in ways ? ways[event]() : event);
+`, options{Runtime: runtime, File: "index.js", Text: true}).WaitReady()
+			for event, want := range errors {
+				res := f.Call(runtimestest.Quote(event))
+				if e := runtimestest.Parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != want[0] || e.ErrorMessage != want[1] {
+					t.Errorf("%s: %s", event, res.Body)
+				}
+			}
+			f.Want(`"alive"`, `"alive"`)
+		})
+	}
+}
+
+// An error of the platform is logged with its name in a field of its own only since Node.js 24.
+func TestLoggedFaults(t *testing.T) {
+	for runtime, want := range map[string][2]string{
+		"nodejs22.x": {`"message":{"errorType":"HandlerNotFound",`, `]}}`}, "nodejs24.x": {`"message":{"errorType":"HandlerNotFoundError",`, `"name":"Runtime.HandlerNotFound"}}`},
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			f := run(t, `exports.x = 1;`, options{Runtime: runtime, File: "index.js"})
+			f.WantInitError("Runtime.HandlerNotFound")
+			if line := f.WaitLog(want[0]); !strings.HasSuffix(line, want[1]) {
+				t.Errorf("%s", line)
+			}
+		})
+	}
+}
+
+// Before Node.js 24 an ordinary function's handler may be in a folder.
+func TestHandlerInFolder(t *testing.T) {
+	folder := map[string]string{"lib/index.js": `exports.handler = async () => "folder";`}
+	beside := map[string]string{"lib/index.js": `exports.handler = async () => "folder";`, "lib.js": `exports.handler = async () => "file";`}
+	run(t, "", options{Handler: "lib.handler", Files: folder}).WaitReady().Want(`{}`, `"folder"`)
+	run(t, "", options{Handler: "lib.handler", Files: beside}).WaitReady().Want(`{}`, `"file"`)
+	for _, o := range []options{{Runtime: "nodejs24.x"}, {Runtime: "nodejs24.x", Slots: 1}, {Runtime: "nodejs22.x", Slots: 1}} {
+		for _, files := range []map[string]string{folder, beside} {
+			o.Handler, o.Files = "lib.handler", files
+			if e := run(t, "", o).WantInitError("Error"); !strings.Contains(e.ErrorMessage, "Directory import") {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+}
+
 func TestHandlerResolution(t *testing.T) {
 	for _, tt := range []struct {
 		name, handler string
@@ -323,6 +395,9 @@ func TestInitErrors(t *testing.T) {
 				if !strings.HasPrefix(e.ErrorMessage, tt.message) {
 					t.Errorf("%+v", e)
 				}
+				if slots == 0 && tt.name == "syntax" && (len(e.Trace) == 0 || e.Trace[0] != e.ErrorType+": "+e.ErrorMessage) {
+					t.Errorf("trace %q", e.Trace)
+				}
 				f.WantExit(1)
 			})
 		}
@@ -373,20 +448,40 @@ const ways = {
   never: () => new Promise(() => {}),
   throws: () => { throw new RangeError("thrown"); },
   twice: (c, cb) => { cb(null, "first"); cb(null, "second"); },
+  "fails and does not wait": (c, cb) => { done = false; setTimeout(() => { done = true; }, 200); cb(new TypeError("no")); },
+  "async calls": async (c, cb) => { done = false; later(() => { done = true; }, 200); cb(null, { statusCode: 200 }); },
+  "async calls late": async (c, cb) => { await new Promise(later); cb(null, 3); },
+  "async calls, then returns": async (c, cb) => { cb(null, "called"); await new Promise(later); return "returned"; },
+  "async calls, then throws": async (c, cb) => { cb(null, "called"); throw new Error("thrown"); },
+  "calls, then throws": (c, cb) => { cb(null, "called"); throw new Error("thrown"); },
+  "async returns, then calls": async (c, cb) => { later(() => cb(null, "called")); return "returned"; },
+  "async fails": async (c, cb) => { cb(new RangeError("bad")); },
+  "async succeed": async (c) => { c.succeed("s"); },
+  "async done": async (c) => { c.done(null, "d"); },
+  "async fail": async (c) => { c.fail(new TypeError("f")); },
+  "async fail with nothing": async (c) => { c.fail(); },
 };
 exports.handler = (event, context, callback) => ways[event](context, callback);
 `, options{File: "index.js"}).WaitReady()
 	for _, tt := range [][2]string{
 		{"waits", `1`}, {"waited", `true`}, {"does not wait", `2`}, {"waited", `false`}, {"succeed", `"s"`}, {"done", `"d"`},
 		{"nothing", `null`}, {"never", `null`}, {"twice", `"first"`},
+		{"async calls", `{"statusCode":200}`}, {"waited", `true`}, {"async calls late", `3`}, {"async calls, then returns", `"called"`},
+		{"async calls, then throws", `"called"`}, {"calls, then throws", `"called"`}, {"async returns, then calls", `"returned"`},
+		{"async succeed", `"s"`}, {"async done", `"d"`},
 	} {
 		f.Want(runtimestest.Quote(tt[0]), tt[1])
 	}
-	for event, kind := range map[string]string{"fails": "TypeError", "fails with text": "string", "fail": "Error", "throws": "RangeError"} {
+	for event, kind := range map[string]string{
+		"fails": "TypeError", "fails with text": "string", "fail": "Error", "throws": "RangeError",
+		"async fails": "RangeError", "async fail": "TypeError", "async fail with nothing": "string",
+	} {
 		if res := f.Call(runtimestest.Quote(event)); res.Status != runtimeapi.StatusFunctionError || runtimestest.Parse(t, res.Body).ErrorType != kind {
 			t.Errorf("%s: %s", event, res.Body)
 		}
 	}
+	f.Call(`"fails and does not wait"`)
+	f.Want(`"waited"`, `false`)
 }
 
 // What nobody catches ends an ordinary function's process; before Node.js 24 its caller is told what it was.
@@ -394,7 +489,11 @@ func TestUncaughtInOrdinaryFunctions(t *testing.T) {
 	const code = `
 exports.handler = async (event) => {
   if (event === "reject") Promise.reject(new Error("lost"));
-  if (event === "throw") setTimeout(() => { throw new TypeError("thrown"); }, 1);
+  if (event === "throw" || event === "only throw") setTimeout(() => { throw new TypeError("thrown"); }, 1);
+  if (event === "only throw") await new Promise(() => {});
+  if (event === "answer" || event === "fail") Promise.reject(new Error("lost"));
+  if (event === "answer") return "done";
+  if (event === "fail") throw new Error("failed");
   await new Promise((resolve) => setTimeout(resolve, 5000));
 };`
 	for _, tt := range []struct {
@@ -403,8 +502,11 @@ exports.handler = async (event) => {
 	}{
 		{"nodejs22.x", "reject", "Runtime.UnhandledPromiseRejection", "\tERROR\tUnhandled Promise Rejection \t{", 128},
 		{"nodejs22.x", "throw", "TypeError", "\tERROR\tUncaught Exception \t{", 129},
+		{"nodejs22.x", "only throw", "TypeError", "\tERROR\tUncaught Exception \t{", 129},
 		{"nodejs24.x", "throw", "", "TypeError: thrown", 1},
 		{"nodejs24.x", "reject", "", "Error: lost", 1},
+		{"nodejs24.x", "answer", "", "Error: lost", 1}, // before it is answered
+		{"nodejs24.x", "fail", "", "Error: lost", 1},
 	} {
 		t.Run(tt.runtime+"/"+tt.event, func(t *testing.T) {
 			f := run(t, code, options{Runtime: tt.runtime, File: "index.js", Text: true}).WaitReady()
@@ -433,14 +535,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 export const handler = async (event) => {
   if (event === "exit") process.exit(7);
   if (event === "throw") setTimeout(() => { throw new TypeError("nobody catches it"); }, 1);
-  if (event === "reject") Promise.reject(new Error("nobody handles it"));
+  if (event === "reject" || event === "answer") Promise.reject(new Error("nobody handles it"));
+  if (event === "answer") return "done";
   if (event === "memory") for (const all = [];;) all.push(new Array(1e5).fill(threadId));
   if (event === "brief") await sleep(1000);
   else await sleep(20000);
   return threadId;
 };
 `, options{Runtime: runtime, Slots: 3, MemoryMB: 128, Env: map[string]string{"AWS_LAMBDA_NODEJS_WORKER_COUNT": "3"}}).WaitReady().WaitIdle(3)
-		for event, code := range map[string]int{"exit": 7, "throw": 1, "reject": 1, "memory": 1} {
+		for event, code := range map[string]int{"exit": 7, "throw": 1, "reject": 1, "answer": 1, "memory": 1} {
 			id := "dead-" + event
 			res := f.WantCrash(runtimestest.Quote(event), id, fmt.Sprintf("exited with error: exit status %d", code))
 			if res.Duration > 5*time.Second {
@@ -537,6 +640,7 @@ export const handler = async () => {
   console.fatal("end");
   console.log("two\nlines");
   console.log();
+  if (console.log !== console.info) console.error("log is not info");
   console.table([{ x: 1 }]);
   process.stdout.write("plain line\n");
   process.stderr.write("to stderr\n");
@@ -573,6 +677,7 @@ export const handler = async () => {
 			}
 		}
 		f.WantNoLog("not shown") // below level INFO
+		f.WantNoLog("log is not info")
 	})
 }
 
@@ -681,6 +786,63 @@ export const handler = awslambda.streamifyResponse((event, out, context) => ways
 		}
 		f.WaitIdle(2)
 	})
+}
+
+// An ordinary function waits for the end of a stream, though nothing that runs could end it.
+func TestStreamNeverEnded(t *testing.T) {
+	onBoth(t, func(t *testing.T, runtime string) {
+		for _, begins := range []bool{true, false} {
+			f := run(t, `export const handler = awslambda.streamifyResponse(async (event, out) => { if (event) out.write("part"); });`,
+				options{Runtime: runtime}).WaitReady()
+			res := f.Call(strconv.FormatBool(begins), func(inv *runtimeapi.Invocation) { inv.Timeout = time.Second })
+			if res.Status != runtimeapi.StatusTimeout {
+				t.Errorf("%+v %s", res, res.Body)
+			}
+			select {
+			case <-f.Process.Done():
+				t.Errorf("ended: %v", f.Process.Exit())
+			default:
+			}
+		}
+	})
+}
+
+// What nobody catches before Node.js 24 is the error of a stream, however much of it is sent.
+func TestUncaughtInStream(t *testing.T) {
+	const code = `
+const ways = {
+  throw: () => setTimeout(() => { throw new TypeError("lost"); }, 1),
+  reject: () => { Promise.reject(new TypeError("lost")); },
+};
+export const handler = awslambda.streamifyResponse(async (event, out) => {
+  if (event.begins) out.write("begun");
+  ways[event.way]();
+  if (event.returns) return;
+  await new Promise(() => {});
+});
+`
+	for _, tt := range []struct {
+		event, kind, message string
+		code                 int
+	}{
+		{`{"way":"throw","begins":true}`, "TypeError", "lost", 129},
+		{`{"way":"throw","begins":true,"returns":true}`, "TypeError", "lost", 129},
+		{`{"way":"throw"}`, "TypeError", "lost", 129},
+		{`{"way":"reject","begins":true}`, "Runtime.UnhandledPromiseRejection", "TypeError: lost", 128},
+	} {
+		for _, streamed := range []bool{false, true} {
+			f := run(t, code, options{Runtime: "nodejs22.x"}).WaitReady()
+			res := f.Call(tt.event, func(inv *runtimeapi.Invocation) { inv.Stream = streamed })
+			if res.Stream != nil {
+				io.Copy(io.Discard, res.Stream)
+				res = res.Stream.Result()
+			}
+			if e := runtimestest.Parse(t, res.Body); res.Status != runtimeapi.StatusFunctionError || e.ErrorType != tt.kind || e.ErrorMessage != tt.message {
+				t.Errorf("%s, streamed %t: %s %s", tt.event, streamed, res.ErrorType, res.Body)
+			}
+			f.WantExit(tt.code)
+		}
+	}
 }
 
 func TestSandboxAsOnAWS(t *testing.T) {

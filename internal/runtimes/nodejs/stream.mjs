@@ -33,6 +33,11 @@ class ResponseStream extends Writable {
     this.#type = type;
   }
 
+  /** Whether the connection has something of the answer. */
+  get begun() {
+    return this.#headSent;
+  }
+
   write(chunk, encoding, done) {
     if (!this.#started) {
       this.#started = true;

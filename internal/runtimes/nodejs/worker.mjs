@@ -89,6 +89,8 @@ class Slot {
   constructor(fn, running, index) {
     Object.assign(this, { fn, running, index });
     this.connection = null;
+    this.requestId = this.out = undefined; // of the running invocation, where there is one at a time
+    this.ending = false;
   }
 
   /** Runs events until the Runtime API can't be reached any more; polls is called at the first poll. */
@@ -121,6 +123,7 @@ class Slot {
     this.running?.begin(this.index, event.requestId);
     if (!managed) this.#enter(event);
     const answer = await this.#answer(event);
+    if (this.ending) return new Promise(() => {}); // the process is about to exit
     if (!managed) this.#leave();
     this.connection.write(answer + NEXT);
     try {
@@ -136,13 +139,13 @@ class Slot {
   /** Sets what only one invocation at a time can have. */
   #enter({ requestId, traceId }) {
     this.requestId = requestId;
-    this.connection.unref();
+    if (!this.fn.streaming) this.connection.unref(); // a stream that is never ended runs into the timeout
     if (traceId) env._X_AMZN_TRACE_ID = traceId;
     else delete env._X_AMZN_TRACE_ID;
   }
 
   #leave() {
-    this.requestId = undefined;
+    this.requestId = this.out = undefined;
     this.connection.ref();
   }
 
@@ -151,13 +154,12 @@ class Slot {
     const current = { [REQUEST_ID]: event.requestId, [TRACE_ID]: event.traceId };
     if (event.tenantId) current[TENANT_ID] = event.tenantId;
     try {
-      const result = store.run(current, () => this.#handle(event));
-      if (this.fn.streaming) {
-        await result;
-        return "";
-      }
-      return post(invocationPath(event.requestId, "response"), encodeResult(await result), echo(event));
+      const result = await store.run(current, () => this.#handle(event));
+      if (this.fn.streaming) return "";
+      if (!callbacks) await turn();
+      return post(invocationPath(event.requestId, "response"), encodeResult(result), echo(event));
     } catch (error) {
+      if (!callbacks) await turn();
       store.run(current, () => logError("Invoke Error", error));
       return failure(event, error);
     } finally {
@@ -170,20 +172,44 @@ class Slot {
     const payload = JSON.parse(event.text());
     const context = makeContext(event);
     const { handler, streaming, highWaterMark } = this.fn;
-    if (streaming) return stream(this.connection, (out) => handler(payload, out, context), event, highWaterMark);
+    if (streaming) {
+      const run = (out) => {
+        this.out = out;
+        return handler(payload, out, context);
+      };
+      return stream(this.connection, run, event, highWaterMark);
+    }
     return callbacks ? runWithCallback(handler, payload, context) : handler(payload, context);
   }
 
-  /** Answers the running invocation with an error that its handler could not catch. */
+  /** Answers the running invocation with an error that its handler could not catch; what the handler still does is lost. */
   async reportUncaught(error) {
     if (!this.requestId) {
       await initFailed(error);
       return;
     }
-    this.connection.write(failure(this, error));
+    this.ending = true;
+    this.connection.ref();
+    if (!this.out?.begun) this.connection.write(failure(this, error));
+    else if (this.out.destroyed) this.connection.close();
+    else this.out.fail(error);
     await this.connection.read().catch(() => {});
   }
 }
+
+let round = null;
+
+/**
+ * Lets the event loop go round, once for all slots that wait: as with AWS's client since Node.js 24, what has already
+ * gone wrong beside the handler, e.g. a rejection that nobody handles, ends the thread before it can answer.
+ */
+const turn = () =>
+  (round ??= new Promise((resolve) =>
+    setImmediate(() => {
+      round = null;
+      resolve();
+    }),
+  ));
 
 const echo = ({ invocationId }) => (invocationId ? `Lambda-Runtime-Invocation-Id: ${invocationId}\r\n` : "");
 
