@@ -175,6 +175,7 @@ class Encoder:
             return float("nan")
         if not self.decimals:
             self.mark = os.urandom(16).hex()  # in no text of the function's
+            leaves.add(type(value))
         self.decimals.append(str(value))
         return self.mark
 
@@ -204,6 +205,10 @@ class Encoder:
                 self.decimals = []
 
 
+# What holds no other values, to pass over at once; grows by the class of decimals when one is met.
+leaves = {str, int, float, bool, type(None)}
+
+
 def has_named(value):
     """True when there are named tuples in what could be encoded."""
     try:
@@ -212,14 +217,14 @@ def has_named(value):
     except ValueError:
         pass
     todo = [value]
-    while todo:
-        value = todo.pop()
+    for value in todo:
         if isinstance(value, dict):
-            todo += value.values()
-        elif isinstance(value, (list, tuple)):
-            if isinstance(value, tuple) and callable(getattr(value, "_asdict", None)):
-                return True
-            todo += value
+            value = value.values()
+        elif not isinstance(value, (list, tuple)):
+            continue
+        elif isinstance(value, tuple) and callable(getattr(value, "_asdict", None)):
+            return True
+        todo += [v for v in value if type(v) not in leaves]
     return False
 
 
