@@ -216,6 +216,7 @@ def deeper(event):
 		t.Errorf("stack trace %q", e.StackTrace)
 	}
 	f.WaitLog(`"log_level": "ERROR"`, `"errorType": "ValueError"`, `"requestId": "err-1"`)
+	f.WantNoLog("LAMBDA_WARNING") // only of a failed init
 }
 
 func TestInitErrors(t *testing.T) {
@@ -241,6 +242,28 @@ func TestInitErrors(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The words that AWS logs before the error, as the logging module's line.
+func TestWarningOfInit(t *testing.T) {
+	const begin, end = "LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code. However, ", "/lambda/latest/dg/runtimes-update.html"
+	f := run(t, `raise KeyError("k")`, options{Text: true})
+	f.WantInitError("KeyError")
+	line := f.WaitLog("LAMBDA_WARNING")
+	stamp, message, _ := strings.Cut(strings.TrimPrefix(line, "[WARNING]\t"), "\t\t")
+	if _, err := time.Parse("2006-01-02T15:04:05.000Z", stamp); err != nil || !strings.HasPrefix(message, begin) || !strings.HasSuffix(message, end+"\r") {
+		t.Errorf("%v: %q", err, line)
+	}
+	if logs := f.Logs(); slices.Index(logs, line) > slices.Index(logs, f.WaitLog("[ERROR] KeyError: 'k'")) {
+		t.Errorf("after the error: %q", logs)
+	}
+	f = run(t, `raise KeyError("k")`, options{Slots: 2})
+	f.WantInitError("KeyError")
+	f.WaitLog(`"level": "WARNING", "message": "`+begin, end+`\r", "logger": "root", "requestId": ""}`)
+	f = run(t, "import logging\nlogging.getLogger().setLevel(logging.ERROR)\nraise KeyError('k')", options{Slots: 2})
+	f.WantInitError("KeyError")
+	f.WaitLog(`"errorType": "KeyError"`)
+	f.WantNoLog("LAMBDA_WARNING")
 }
 
 func TestExitDuringInit(t *testing.T) {
