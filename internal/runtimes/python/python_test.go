@@ -273,6 +273,33 @@ func TestExitDuringInit(t *testing.T) {
 	}
 }
 
+// What is raised and is no Exception ends the process, in an import as in a handler.
+func TestBaseExceptionDuringInit(t *testing.T) {
+	for _, slots := range []int{0, 4} {
+		f := run(t, "class Stop(BaseException): pass\nraise Stop('enough')", options{Slots: slots})
+		f.WantExit(1)
+		f.WaitLog(`"errorType": "Stop"`, `"errorMessage": "enough"`)
+		select {
+		case <-f.InitFailed():
+			t.Errorf("%d slots: reported as an init error: %s", slots, f.InitError().Body)
+		default:
+		}
+	}
+}
+
+// The text given to sys.exit goes to stderr and makes the exit status 1.
+func TestExitWithText(t *testing.T) {
+	code := "import sys\ndef handler(event, context): sys.exit(event)"
+	f := run(t, code, options{Slots: 2}).WaitReady()
+	f.WantCrash(`"bye"`, "bye-1", "exited with error: exit status 1")
+	f.WaitLog(`"message": "bye", "requestId": "bye-1"`)
+	f.WantCrash(`null`, "bye-2", "exited without providing a reason")
+	f.WantNoLog("None")
+	f = run(t, "import sys\nsys.exit('not today')", options{})
+	f.WantExit(1)
+	f.WaitLog("not today")
+}
+
 func TestDeadWorkerIsReportedAndReplaced(t *testing.T) {
 	f := run(t, `
 import ctypes, os, signal, sys, time

@@ -29,9 +29,7 @@ class Worker:
                 from .check import watched
 
                 handler = watched(handler, check)
-        except BaseException as e:
-            if isinstance(e, (SystemExit, KeyboardInterrupt)):
-                raise
+        except Exception as e:  # what else is raised ends the process, as on AWS
             self.init_failed(error_body(e, ""))
             return 1
         self.finish_output()
