@@ -59,13 +59,22 @@ def run_many(client, out, count):
     return watcher.Watcher(client, out, count).run()
 
 
+def run_to_exit(out):
+    """run, where sys.exit means what it means to the interpreter."""
+    try:
+        return run(out)
+    except SystemExit as e:
+        if e.code is None or isinstance(e.code, int):
+            return e.code or 0
+        print(e.code, file=sys.stderr)
+        return 1
+
+
 def main():
     out = output.Output()
     logs.set_up(out)
     try:
-        code = run(out)
-    except SystemExit as e:
-        code = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
+        code = run_to_exit(out)
     except BaseException as e:
         logs.log_error(out, error_body(e, output.Current.request_id))
         code = 1

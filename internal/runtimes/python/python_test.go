@@ -134,6 +134,55 @@ def handler(event, context):
 	f.Want(`3*3`, `9`, func(inv *runtimeapi.Invocation) { inv.ContentType = "text/plain" }) // eval takes the raw bytes
 }
 
+// Named tuples and what else has _asdict() are objects, and bytes are texts, as simplejson has them.
+func TestObjectsInResults(t *testing.T) {
+	f := run(t, `
+import collections, decimal, enum, typing, urllib.parse
+class P(typing.NamedTuple):
+    a: object
+    b: object = 2
+class Set(P):
+    def _asdict(self): return {"size": len(self.a)}
+class Empty(typing.NamedTuple): pass
+class Own:
+    def __init__(self, **fields): self.fields = fields
+    def _asdict(self): return self.fields
+class Odd:
+    def _asdict(self): return 1
+class Broken:
+    def _asdict(self): raise KeyError("gone")
+class Colour(str, enum.Enum): RED = "red"
+class Plain(tuple): pass
+def deep(value, n):
+    for _ in range(n): value = [value]
+    return value
+def handler(event, context):
+    return eval(event)
+`, options{Slots: 1}).WaitReady()
+	for event, want := range map[string]string{
+		`P(1)`: `{"a": 1, "b": 2}`, `[P(1), (1, 2)]`: `[{"a": 1, "b": 2}, [1, 2]]`, `{"p": {"q": [P(P(1), [P(3)])]}}`: `{"p": {"q": [{"a": {"a": 1, "b": 2}, "b": [{"a": 3, "b": 2}]}]}}`,
+		`Empty()`: `{}`, `Plain([1, P(2)])`: `[1, {"a": 2, "b": 2}]`, `Plain([1])`: `[1]`, `deep(P(1), 50)[0][0][0]`: strings.Repeat("[", 47) + `{"a": 1, "b": 2}` + strings.Repeat("]", 47),
+		`urllib.parse.urlsplit("x://y/z")`:    `{"scheme": "x", "netloc": "y", "path": "/z", "query": "", "fragment": ""}`,
+		`collections.OrderedDict(x=[P("[")])`: `{"x": [{"a": "[", "b": 2}]}`, `[Colour.RED, collections.OrderedDict(x=(1, 2))]`: `["red", {"x": [1, 2]}]`,
+		`[P(decimal.Decimal("0.10")), decimal.Decimal("0.20")]`: `[{"a": 0.10, "b": 2}, 0.20]`, `[Set({1, 2})]`: `[{"size": 2}]`,
+		`Own(x=1)`: `{"x": 1}`, `[Own(x=Own(y=P(1)), z=decimal.Decimal("1.0"))]`: `[{"x": {"y": {"a": 1, "b": 2}}, "z": 1.0}]`,
+		`{"a": b"abc"}`: `{"a": "abc"}`, `[b"\xc3\xbc", P(b"")]`: `["ü", {"a": "", "b": 2}]`, `{b"k": [1], "o": Own(**{"x": b"y"})}`: `{"k": [1], "o": {"x": "y"}}`,
+	} {
+		f.Want(runtimestest.Quote(event), want)
+	}
+	for event, want := range map[string]string{
+		`{"a": b"\xff"}`: "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte", `[P({1})]`: "Object of type set is not JSON serializable",
+		`Odd()`: "_asdict() must return a dict, not int", `[Broken()]`: "'gone'", `{(1, 2): 3}`: "keys must be str, int, float, bool or None, not tuple",
+		`bytearray(b"x")`: "Object of type bytearray is not JSON serializable", `(lambda x: x.append(x) or x)([])`: "Circular reference detected",
+	} {
+		e := runtimestest.Parse(t, f.Call(runtimestest.Quote(event)).Body)
+		if e.ErrorType != "Runtime.MarshalError" || e.ErrorMessage != "Unable to marshal response: "+want {
+			t.Errorf("%s: %+v", event, e)
+		}
+	}
+	f.Want(`"[1, P(2)]"`, `[1, {"a": 2, "b": 2}]`) // the errors have left nothing behind
+}
+
 func TestBodies(t *testing.T) {
 	f := run(t, `
 def handler(event, context):
@@ -167,6 +216,7 @@ def deeper(event):
 		t.Errorf("stack trace %q", e.StackTrace)
 	}
 	f.WaitLog(`"log_level": "ERROR"`, `"errorType": "ValueError"`, `"requestId": "err-1"`)
+	f.WantNoLog("LAMBDA_WARNING") // only of a failed init
 }
 
 func TestInitErrors(t *testing.T) {
@@ -194,11 +244,60 @@ func TestInitErrors(t *testing.T) {
 	}
 }
 
+// The words that AWS logs before the error, as the logging module's line.
+func TestWarningOfInit(t *testing.T) {
+	const begin, end = "LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code. However, ", "/lambda/latest/dg/runtimes-update.html"
+	f := run(t, `raise KeyError("k")`, options{Text: true})
+	f.WantInitError("KeyError")
+	line := f.WaitLog("LAMBDA_WARNING")
+	stamp, message, _ := strings.Cut(strings.TrimPrefix(line, "[WARNING]\t"), "\t\t")
+	if _, err := time.Parse("2006-01-02T15:04:05.000Z", stamp); err != nil || !strings.HasPrefix(message, begin) || !strings.HasSuffix(message, end+"\r") {
+		t.Errorf("%v: %q", err, line)
+	}
+	if logs := f.Logs(); slices.Index(logs, line) > slices.Index(logs, f.WaitLog("[ERROR] KeyError: 'k'")) {
+		t.Errorf("after the error: %q", logs)
+	}
+	f = run(t, `raise KeyError("k")`, options{Slots: 2})
+	f.WantInitError("KeyError")
+	f.WaitLog(`"level": "WARNING", "message": "`+begin, end+`\r", "logger": "root", "requestId": ""}`)
+	f = run(t, "import logging\nlogging.getLogger().setLevel(logging.ERROR)\nraise KeyError('k')", options{Slots: 2})
+	f.WantInitError("KeyError")
+	f.WaitLog(`"errorType": "KeyError"`)
+	f.WantNoLog("LAMBDA_WARNING")
+}
+
 func TestExitDuringInit(t *testing.T) {
 	f := run(t, "import os; os._exit(3)", options{Slots: 4})
 	if exit := f.WaitExit(); exit.Code == 0 {
 		t.Errorf("%v", exit)
 	}
+}
+
+// What is raised and is no Exception ends the process, in an import as in a handler.
+func TestBaseExceptionDuringInit(t *testing.T) {
+	for _, slots := range []int{0, 4} {
+		f := run(t, "class Stop(BaseException): pass\nraise Stop('enough')", options{Slots: slots})
+		f.WantExit(1)
+		f.WaitLog(`"errorType": "Stop"`, `"errorMessage": "enough"`)
+		select {
+		case <-f.InitFailed():
+			t.Errorf("%d slots: reported as an init error: %s", slots, f.InitError().Body)
+		default:
+		}
+	}
+}
+
+// The text given to sys.exit goes to stderr and makes the exit status 1.
+func TestExitWithText(t *testing.T) {
+	code := "import sys\ndef handler(event, context): sys.exit(event)"
+	f := run(t, code, options{Slots: 2}).WaitReady()
+	f.WantCrash(`"bye"`, "bye-1", "exited with error: exit status 1")
+	f.WaitLog(`"message": "bye", "requestId": "bye-1"`)
+	f.WantCrash(`null`, "bye-2", "exited without providing a reason")
+	f.WantNoLog("None")
+	f = run(t, "import sys\nsys.exit('not today')", options{})
+	f.WantExit(1)
+	f.WaitLog("not today")
 }
 
 func TestDeadWorkerIsReportedAndReplaced(t *testing.T) {

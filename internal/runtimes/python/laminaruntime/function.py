@@ -1,6 +1,7 @@
 """The function: its handler, its context, its results."""
 
 import json
+import marshal
 import os
 import sys
 import time
@@ -160,12 +161,21 @@ class Encoder:
             self.encode = json.JSONEncoder(ensure_ascii=ENSURE_ASCII, default=self.default).encode
 
     def default(self, value):
-        if type(value).__name__ != "Decimal" or not hasattr(value, "is_nan"):
+        if type(value).__name__ == "Decimal" and hasattr(value, "is_nan"):
+            return self.decimal(value)
+        if isinstance(value, bytes):
+            return value.decode()
+        fields = fields_of(value)
+        if fields is None:
             raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+        return plain(fields)
+
+    def decimal(self, value):
         if value.is_nan():
             return float("nan")
         if not self.decimals:
             self.mark = os.urandom(16).hex()  # in no text of the function's
+            leaves.add(type(value))
         self.decimals.append(str(value))
         return self.mark
 
@@ -174,17 +184,71 @@ class Encoder:
         if isinstance(value, bytes):
             return value, "application/unknown"
         try:
-            text = self.encode(value)
+            try:
+                text = self.encode(value)
+                again = "[" in text and has_named(value)  # named tuples have come out as arrays
+            except TypeError:  # a key of bytes, or in a named tuple what its _asdict() makes encodable
+                again = True
+                self.set_up()
+            if again:
+                self.decimals = []
+                text = self.encode(plain(value))
             if self.decimals:
                 parts = text.split(f'"{self.mark}"')
                 text = "".join(p + d for p, d in zip(parts, [*self.decimals, ""]))
             return text.encode("utf-8"), "application/json"
-        except (TypeError, ValueError, RecursionError) as e:
+        except Exception as e:
             self.set_up()  # the encoder remembers what it was in the middle of
             raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from None
         finally:
             if self.decimals:
                 self.decimals = []
+
+
+# What holds no other values, to pass over at once; grows by the class of decimals when one is met.
+leaves = {str, int, float, bool, type(None)}
+
+
+def has_named(value):
+    """True when there are named tuples in what could be encoded."""
+    try:
+        marshal.dumps(value)  # takes a tenth of the encoder's time, and only what is of exactly the built-in types
+        return False
+    except ValueError:
+        pass
+    todo = [value]
+    for value in todo:
+        if isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, (list, tuple)):
+            continue
+        elif isinstance(value, tuple) and callable(getattr(value, "_asdict", None)):
+            return True
+        todo += [v for v in value if type(v) not in leaves]
+    return False
+
+
+def fields_of(value):
+    """What an object, such as a named tuple, gives as its fields; None where it gives none."""
+    give = getattr(value, "_asdict", None)
+    if not callable(give):
+        return None
+    fields = give()
+    if not isinstance(fields, dict):
+        raise TypeError(f"_asdict() must return a dict, not {type(fields).__name__}")
+    return fields
+
+
+def plain(value):
+    """The value as AWS's encoder takes it: named tuples as dicts, and texts for keys of bytes."""
+    if isinstance(value, tuple):
+        fields = fields_of(value)
+        value = list(value) if fields is None else fields
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k.decode() if isinstance(k, bytes) else k: plain(v) for k, v in value.items()}
+    return value
 
 
 encode_result = Encoder().result

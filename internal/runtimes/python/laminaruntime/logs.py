@@ -8,6 +8,16 @@ import traceback
 from .output import JSON_LOGS, Current, encode_line, timestamp
 
 LEVELS = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}
+# AWS's words, which alarms and dashboards look for.
+INIT_WARNING = (
+    "LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code. "
+    "However, in rare cases, a Lambda runtime update can cause unexpected function behavior. "
+    "For functions using managed runtimes, runtime updates can be triggered by a function change, or can be applied automatically. "
+    "To determine if the runtime has been updated, check the runtime version in the INIT_START log entry. "
+    "If this error correlates with a change in the runtime version, you may be able to mitigate this error "
+    "by temporarily rolling back to the previous runtime version. "
+    "For more information, see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-update.html\r"
+)
 RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {
     "message", "asctime", "taskName", "aws_request_id", "tenant_id",
 }
@@ -74,6 +84,11 @@ def set_up(output):
     level = LEVELS.get(level, level)
     if JSON_LOGS and level in logging.getLevelNamesMapping():
         root.setLevel(level)
+
+
+def warn_of_init():
+    """Logs what AWS logs before the error of a failed init; the function's own level and handlers hold for it."""
+    logging.warning(INIT_WARNING)
 
 
 def log_error(output, error):

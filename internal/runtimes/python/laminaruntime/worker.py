@@ -5,7 +5,7 @@ import os
 from .api import Disconnected
 from .errors import encode_error, error_body
 from .function import LambdaContext, decode_event, encode_result, load_handler
-from .logs import log_error
+from .logs import log_error, warn_of_init
 from .output import Current
 
 class NoSlot:
@@ -29,9 +29,7 @@ class Worker:
                 from .check import watched
 
                 handler = watched(handler, check)
-        except BaseException as e:
-            if isinstance(e, (SystemExit, KeyboardInterrupt)):
-                raise
+        except Exception as e:  # what else is raised ends the process, as on AWS
             self.init_failed(error_body(e, ""))
             return 1
         self.finish_output()
@@ -93,6 +91,7 @@ class Worker:
             return post(path + "error", encode_error(error), "application/json", echo)
 
     def init_failed(self, error):
+        warn_of_init()
         log_error(self.output, error)
         self.finish_output()
         self.slot.failed(f"{error['errorType']}: {error['errorMessage']}")
