@@ -44,7 +44,7 @@ func TestEveryLineGetsANumber(t *testing.T) {
 		}
 		checkRounds(t, l.Key+", open loop", l.Open.Rounds)
 	}
-	if len(r.Lines) != len(kinds) || len(r.Ratios) != 27 {
+	if len(r.Lines) != len(kinds) || len(r.Ratios) != 33 {
 		t.Errorf("%d lines of %d, %d ratios", len(r.Lines), len(kinds), len(r.Ratios))
 	}
 	var out bytes.Buffer
