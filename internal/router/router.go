@@ -207,7 +207,6 @@ func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 		began := time.Now()
 		req.meter.run()
 		res, err := r.use(t, e, req)
-		req.meter.stop()
 		if !errors.Is(err, errNoSlot) {
 			e.served.Add(1)
 			req.meter.ran(time.Since(began), err != nil || res.FunctionError)
@@ -224,10 +223,15 @@ func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 // that reads its stream slowly keeps that no longer than the function may run.
 func (r *Router) use(t *target, e *endpoint, req *request) (lamina.Answer, error) {
 	if req.Sink == nil {
-		defer t.release(e)
-		return r.send(e, req)
+		res, err := r.send(e, req)
+		req.meter.stop()
+		t.release(e)
+		return res, err
 	}
-	free := sync.OnceFunc(func() { t.release(e) })
+	free := sync.OnceFunc(func() {
+		req.meter.stop()
+		t.release(e)
+	})
 	defer free()
 	timer := time.AfterFunc(req.Timeout, free)
 	defer timer.Stop()

@@ -246,8 +246,14 @@ func bufferedBothWays(t *testing.T, p place) {
 		t.Errorf("8 MB, collected: %v", err)
 	}
 	a := p.stream(t, "flow", `{"answer":"whole"}`)
-	if chunk, ok := a.next().(*types.InvokeWithResponseStreamResponseEventMemberPayloadChunk); !ok || string(chunk.Value.Payload) != `"whole"` {
-		t.Errorf("a response that is no stream came as %+v", chunk)
+	first := a.next()
+	// aws-lambda-go ends after the refusal above, and may take this call with it.
+	if end, ok := first.(*types.InvokeWithResponseStreamResponseEventMemberInvokeComplete); ok && aws.ToString(end.Value.ErrorCode) == "Runtime.ExitError" {
+		a = p.stream(t, "flow", `{"answer":"whole"}`)
+		first = a.next()
+	}
+	if chunk, ok := first.(*types.InvokeWithResponseStreamResponseEventMemberPayloadChunk); !ok || string(chunk.Value.Payload) != `"whole"` {
+		t.Errorf("a response that is no stream came as %+v", first)
 	}
 	if end := a.complete(); end.ErrorCode != nil {
 		t.Errorf("%+v", end)

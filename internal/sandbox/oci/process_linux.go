@@ -150,20 +150,24 @@ func (d *Driver) reapGofer(id string) {
 }
 
 // gVisor's process on the host ends with a status that says, as a shell does,
-// which signal ended the function.
+// which signal ended the function. One that ends so by itself is taken for that.
 const (
 	signalled  = 128
 	lastSignal = 64
 )
 
+func (k Kind) exit(e sandbox.Exit) sandbox.Exit {
+	if n := e.Code - signalled; k == Runsc && n > 0 && n <= lastSignal {
+		return sandbox.Exit{Code: -1, Signal: syscall.Signal(n)}
+	}
+	return e
+}
+
 // watch waits for the first process, then leaves nothing behind.
 func (p *process) watch() {
 	state, _ := p.first.Wait() // how it ended is in the state
 	p.Reaped()
-	exit := sandbox.ExitOf(state)
-	if n := exit.Code - signalled; p.d.cfg.Kind == Runsc && n > 0 && n <= lastSignal {
-		exit = sandbox.Exit{Code: -1, Signal: syscall.Signal(n)}
-	}
+	exit := p.d.cfg.Kind.exit(sandbox.ExitOf(state))
 	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.commands.close()
 	p.d.clear(p.id, p.group)
