@@ -103,10 +103,8 @@ func ranges(cidrs ...string) []netip.Prefix {
 	return out
 }
 
-// Types of endpoints, in EC2's words.
-const (
-	gatewayEndpoint = "Gateway"
-)
+// gatewayEndpoint is a type of endpoint, in EC2's words.
+const gatewayEndpoint = "Gateway"
 
 // short is a service's name without Amazon and the region.
 func (t *Topology) short(service string) string {
