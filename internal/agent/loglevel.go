@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// logLevel is that of a line which the function itself wrote.
+// logLevel is that of a line which the function itself wrote, or of a platform event.
 type logLevel int
 
 const (
@@ -26,7 +26,7 @@ var logLevels = map[string]logLevel{
 	"ERROR": logError, "FATAL": logFatal, "CRITICAL": logFatal,
 }
 
-// leastOf reads a function's ApplicationLogLevel; INFO is the service's default.
+// leastOf reads a function's ApplicationLogLevel or SystemLogLevel; INFO is the service's default.
 func leastOf(s string) logLevel {
 	if l, ok := logLevels[s]; ok {
 		return l

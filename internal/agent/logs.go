@@ -64,9 +64,9 @@ func newShipper(s *session) *shipper {
 
 // buffer makes the place for one environment's events.
 func (s *shipper) buffer(spec wire.EnvironmentSpec) *logBuffer {
-	b := &logBuffer{s: s, spec: spec, level: levelOf(spec.SysLogLevel), least: leastOf(spec.AppLogLevel)}
+	b := &logBuffer{s: s, spec: spec, system: leastOf(spec.SysLogLevel), app: leastOf(spec.AppLogLevel)}
 	if spec.LogFormat == "Text" { // only JSON logs have levels
-		b.level, b.least = levelDebug, logTrace
+		b.system, b.app = logTrace, logTrace
 	}
 	s.mu.Lock()
 	s.buffers = append(slices.Clone(s.buffers), b)
@@ -146,10 +146,10 @@ func (s *shipper) takeDropped() int64 { return s.dropped.Swap(0) }
 
 // logBuffer holds one environment's events until they are shipped.
 type logBuffer struct {
-	s     *shipper
-	spec  wire.EnvironmentSpec
-	level level
-	least logLevel // of the function's own JSON lines that are kept
+	s      *shipper
+	spec   wire.EnvironmentSpec
+	system logLevel // the least of platform events that are kept
+	app    logLevel // the same of the function's own JSON lines
 	// tap sees every line and platform event, whatever the level; set before any.
 	tap func(typ string, at int64, line []byte, rec *record)
 
@@ -194,7 +194,7 @@ func (b *logBuffer) lineOf(typ string, p []byte) {
 	if b.tap != nil {
 		b.tap(typ, at, p, nil)
 	}
-	if typ == runtimeapi.TelemetryFunction && b.least > logTrace && logLevelOf(p) < b.least {
+	if typ == runtimeapi.TelemetryFunction && b.app > logTrace && logLevelOf(p) < b.app {
 		return
 	}
 	b.add(logEntry{at: at, line: string(p)}, len(p)+eventBytes)
@@ -284,7 +284,7 @@ func (b *logBuffer) take() bool {
 		b.bytes = 0
 	}
 	b.mu.Unlock()
-	if lost > 0 && b.level <= levelWarn {
+	if lost > 0 {
 		entries = append(entries, logEntry{at: time.Now().UnixMilli(), rec: &record{kind: logsDropped, count: lost}})
 	}
 	b.sending = make([]wire.LogEvent, 0, len(entries))
@@ -327,7 +327,7 @@ func (b *logBuffer) platformAt(at int64, r record) {
 	if b.tap != nil {
 		b.tap(runtimeapi.TelemetryPlatform, at, nil, &r)
 	}
-	if r.level(b.spec.Managed) >= b.level {
+	if r.level(b.spec.Managed) >= b.system {
 		b.add(logEntry{at: at, rec: &r}, recordBytes)
 	}
 }

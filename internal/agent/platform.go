@@ -11,27 +11,6 @@ import (
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
-// level is a system log level.
-type level int
-
-const (
-	levelDebug level = iota
-	levelInfo
-	levelWarn
-)
-
-// levelOf reads a function's SystemLogLevel; INFO is the service's default.
-func levelOf(s string) level {
-	switch s {
-	case "DEBUG":
-		return levelDebug
-	case "WARN":
-		return levelWarn
-	default:
-		return levelInfo
-	}
-}
-
 // kind of a platform event.
 type kind int
 
@@ -80,14 +59,14 @@ type ended struct {
 // level gives INFO to what went well and WARN to the rest; of ordinary functions
 // some of the former is DEBUG (AWS: "monitoring-cloudwatchlogs-log-level"; its
 // table leaves the managed kind open, so for that it is chosen).
-func (r *record) level(managed bool) level {
+func (r *record) level(managed bool) logLevel {
 	switch {
 	case r.kind == logsDropped, r.status != "" && r.status != "success":
-		return levelWarn
+		return logWarn
 	case r.kind == initRuntimeDone, !managed && (r.kind == initReport || r.kind == invokeDone):
-		return levelDebug
+		return logDebug
 	default:
-		return levelInfo
+		return logInfo
 	}
 }
 
