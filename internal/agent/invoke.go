@@ -30,23 +30,10 @@ const (
 
 // serveInvokes accepts connections of routers until ctx ends.
 func (a *agent) serveInvokes(ctx context.Context, l net.Listener) error {
-	var conns sync.WaitGroup
-	defer conns.Wait()
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	for {
-		c, err := wire.Accept(l)
-		if ctx.Err() != nil {
-			if err == nil {
-				c.Close()
-			}
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("accept invocations: %w", err)
-		}
-		conns.Go(func() { a.serveConn(ctx, c) })
+	if err := wire.Serve(ctx, l, a.serveConn); err != nil {
+		return fmt.Errorf("accept invocations: %w", err)
 	}
+	return nil
 }
 
 // caller is the connection of a router. One goroutine reads it; whoever has an
@@ -65,8 +52,6 @@ type caller struct {
 // in the middle of one, the slot stays taken until the runtime answers.
 func (a *agent) serveConn(ctx context.Context, conn net.Conn) {
 	conn = rawconn.New(conn)
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
 	c := &caller{Conn: conn, out: wire.NewBatch(conn)}
 	defer c.leave()
 	for frames := wire.NewFrames(conn, ioBuffer, maxBody+maxFields); ; {

@@ -1,16 +1,15 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 // Each worker of a managed function may connect once to a socket and write lines
@@ -21,7 +20,6 @@ const (
 	// logConnections bounds what a function can take of this process's
 	// descriptors, besides one for each worker (chosen).
 	logConnections = 64
-	acceptPause    = 10 * time.Millisecond
 )
 
 // logSocket takes the lines of one environment's workers.
@@ -30,10 +28,6 @@ type logSocket struct {
 	most int
 	emit func([]byte)
 	work sync.WaitGroup
-
-	mu   sync.Mutex
-	open map[net.Conn]struct{}
-	over bool
 }
 
 func socketDirOf(dir string) string { return filepath.Join(dir, "log") }
@@ -62,7 +56,7 @@ func (e *environment) listenForLines(dir string) (*logSocket, error) {
 		l.Close()
 		return nil, err
 	}
-	s := &logSocket{l: l, most: e.spec.Slots + logConnections, emit: e.logs.line, open: map[net.Conn]struct{}{}}
+	s := &logSocket{l: l, most: e.spec.Slots + logConnections, emit: e.logs.line}
 	s.work.Go(s.accept)
 	return s, nil
 }
@@ -88,39 +82,23 @@ func (e *environment) socketDir(dir string, s sandbox.Spec) string {
 }
 
 func (s *logSocket) accept() {
+	places := make(chan struct{}, s.most)
 	for {
-		c, err := s.l.Accept()
-		switch {
-		case errors.Is(err, net.ErrClosed):
+		c, err := wire.Accept(s.l)
+		if err != nil {
 			return
-		case err != nil: // a connection that broke before it was taken, or no descriptor is left
-			time.Sleep(acceptPause)
-		case s.add(c):
+		}
+		select {
+		case places <- struct{}{}:
 			s.work.Go(func() {
-				defer s.remove(c)
 				_ = sandbox.ReadLines(c, s.emit) // a worker that died in the middle has said what it has
+				c.Close()
+				<-places
 			})
 		default:
 			c.Close()
 		}
 	}
-}
-
-func (s *logSocket) add(c net.Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over || len(s.open) >= s.most {
-		return false
-	}
-	s.open[c] = struct{}{}
-	return true
-}
-
-func (s *logSocket) remove(c net.Conn) {
-	c.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, c)
 }
 
 // close returns once the last line was handed over; all writers are dead by then.
@@ -129,8 +107,5 @@ func (s *logSocket) close() {
 		return
 	}
 	s.l.Close()
-	s.mu.Lock()
-	s.over = true
-	s.mu.Unlock()
 	s.work.Wait()
 }

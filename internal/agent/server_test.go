@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,10 +23,9 @@ type server struct {
 	t     testing.TB
 	path  string
 	conns sync.WaitGroup
+	end   context.CancelFunc // of listening
 
 	mu       sync.Mutex
-	listener net.Listener
-	open     []*wire.Conn
 	refuse   string
 	epoch    int64
 	gen      int64
@@ -68,37 +68,22 @@ func (s *server) up() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.mu.Lock()
-	s.listener = l
-	s.mu.Unlock()
+	ctx, end := context.WithCancel(context.Background())
+	s.end = end
 	s.conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conn := wire.NewConn(c)
-			s.mu.Lock()
-			s.open = append(s.open, conn)
-			s.mu.Unlock()
-			s.conns.Go(func() { s.serve(conn) })
-		}
+		_ = wire.Serve(ctx, l, func(_ context.Context, c net.Conn) { s.serve(wire.NewConn(c)) }) // a failed one is seen by the test
 	})
 }
 
 func (s *server) down() {
+	s.end()
 	s.mu.Lock()
-	s.listener.Close()
-	for _, c := range s.open {
-		c.Close()
-	}
-	s.open, s.agent = nil, nil
+	s.agent = nil
 	s.mu.Unlock()
 	s.conns.Wait()
 }
 
 func (s *server) serve(conn *wire.Conn) {
-	defer conn.Close()
 	kind, body, err := conn.Receive()
 	if err != nil {
 		return

@@ -93,7 +93,7 @@ type Fleet struct {
 	failed  []LaunchFailure
 	early   map[string]int  // by provider: agents in a row that ended right after they came
 	closing bool            // Shutdown has begun: nothing is launched any more
-	work    *errgroup.Group // owns one goroutine per member, and the sessions
+	work    *errgroup.Group // owns one goroutine per member
 	ctx     context.Context //nolint:containedctx // the fleet's own life, set by Run
 }
 

@@ -18,28 +18,14 @@ const helloLimit = 5 * time.Second
 
 // serve accepts agents until ctx ends and closes the listener then.
 func (f *Fleet) serve(ctx context.Context, l net.Listener) error {
-	defer l.Close()
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	for {
-		c, err := wire.Accept(l)
-		if ctx.Err() != nil {
-			if err == nil {
-				c.Close()
-			}
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("accept agents: %w", err)
-		}
-		f.work.Go(func() error { f.serveConn(ctx, wire.NewConn(c)); return nil })
+	if err := wire.Serve(ctx, l, f.serveConn); err != nil {
+		return fmt.Errorf("accept agents: %w", err)
 	}
+	return nil
 }
 
-func (f *Fleet) serveConn(ctx context.Context, conn *wire.Conn) {
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
+func (f *Fleet) serveConn(ctx context.Context, c net.Conn) {
+	conn := wire.NewConn(c)
 	if err := conn.SetReadDeadline(time.Now().Add(helloLimit)); err != nil {
 		return
 	}

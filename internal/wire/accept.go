@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"context"
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -19,6 +21,31 @@ func Accept(l net.Listener) (net.Conn, error) {
 			return c, err
 		}
 		time.Sleep(acceptPause)
+	}
+}
+
+// Serve hands each connection to handle, in a goroutine of its own, until ctx ends
+// or l is closed. It closes l and the connections, and returns when no handle runs.
+func Serve(ctx context.Context, l net.Listener, handle func(context.Context, net.Conn)) error {
+	var handling sync.WaitGroup
+	defer handling.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	defer l.Close()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	for {
+		c, err := Accept(l)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		handling.Go(func() {
+			defer c.Close()
+			defer context.AfterFunc(ctx, func() { c.Close() })()
+			handle(ctx, c)
+		})
 	}
 }
 

@@ -6,7 +6,6 @@ package door
 import (
 	"bufio"
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -31,18 +30,16 @@ type Listener struct {
 	net.Listener
 	instance func(id, token string) (lamina.Instance, bool)
 	visits   chan *Conn
-	end      chan struct{}
-	once     sync.Once
+	ended    <-chan struct{}
+	end      context.CancelFunc
 	work     sync.WaitGroup
-
-	mu    sync.Mutex
-	fresh map[net.Conn]bool // whose first line is awaited; nil: closed
 }
 
 // Listen takes l over. instance knows an instance by its id and token.
 func Listen(l net.Listener, instance func(id, token string) (lamina.Instance, bool)) *Listener {
-	d := &Listener{Listener: l, instance: instance, visits: make(chan *Conn), end: make(chan struct{}), fresh: map[net.Conn]bool{}}
-	d.work.Go(d.accept)
+	ctx, end := context.WithCancel(context.Background())
+	d := &Listener{Listener: l, instance: instance, visits: make(chan *Conn), ended: ctx.Done(), end: end}
+	d.work.Go(func() { d.accept(ctx) })
 	return d
 }
 
@@ -57,58 +54,28 @@ type Conn struct {
 func (c *Conn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // accept ends with the listener.
-func (l *Listener) accept() {
+func (l *Listener) accept(ctx context.Context) {
 	for {
-		c, err := l.Listener.Accept()
+		c, err := wire.Accept(l.Listener)
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			select {
-			case <-time.After(10 * time.Millisecond): // out of descriptors, say
-				continue
-			case <-l.end:
-				return
-			}
+			return
 		}
-		l.work.Go(func() { l.admit(c) })
+		l.work.Go(func() { l.admit(ctx, c) })
 	}
 }
 
-func (l *Listener) admit(raw net.Conn) {
+func (l *Listener) admit(ctx context.Context, raw net.Conn) {
 	c := &Conn{Conn: raw, r: bufio.NewReaderSize(raw, 4<<10)}
-	if !l.meet(raw) {
-		raw.Close()
-		return
-	}
-	known := l.knows(c)
-	l.met(raw)
-	if !known {
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	if known := l.knows(c); !stop() || !known {
 		raw.Close()
 		return
 	}
 	select {
 	case l.visits <- c:
-	case <-l.end:
+	case <-ctx.Done():
 		raw.Close()
 	}
-}
-
-// meet notes a connection that has said nothing yet, which Close ends.
-func (l *Listener) meet(c net.Conn) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.fresh == nil {
-		return false
-	}
-	l.fresh[c] = true
-	return true
-}
-
-func (l *Listener) met(c net.Conn) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.fresh, c)
 }
 
 func (l *Listener) knows(c *Conn) bool {
@@ -133,7 +100,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.visits:
 		return c, nil
-	case <-l.end:
+	case <-l.ended:
 		return nil, net.ErrClosed
 	}
 }
@@ -141,13 +108,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Close implements net.Listener.
 func (l *Listener) Close() error {
 	err := l.Listener.Close()
-	l.once.Do(func() { close(l.end) })
-	l.mu.Lock()
-	for c := range l.fresh {
-		c.Close()
-	}
-	l.fresh = nil
-	l.mu.Unlock()
+	l.end()
 	l.work.Wait()
 	return err
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/lamina-dev/lamina/internal/network"
+	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 const (
@@ -55,11 +56,11 @@ func (g *Gateway) answerUDP(ctx context.Context) error {
 }
 
 func (g *Gateway) answerTCP(ctx context.Context) error {
-	return serve(ctx, g.over, func(ctx context.Context, c *net.TCPConn) {
+	return wire.Serve(ctx, g.over, func(ctx context.Context, c net.Conn) {
 		env := addrPort(c.RemoteAddr()).Addr()
 		f := g.flows.open(env)
 		if f == nil {
-			reset(c)
+			reset(c.(*net.TCPConn))
 			return
 		}
 		defer g.flows.done(env, f)

@@ -145,25 +145,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return err
 }
 
-// serve accepts until the listener is closed, and waits for what it began.
-func serve(ctx context.Context, l net.Listener, each func(context.Context, *net.TCPConn)) error {
-	var work sync.WaitGroup
-	defer work.Wait()
-	for {
-		c, err := wire.Accept(l)
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		work.Go(func() { each(ctx, c.(*net.TCPConn)) })
-	}
-}
-
 func (g *Gateway) relayTCP(ctx context.Context, l net.Listener) error {
-	return serve(ctx, l, func(ctx context.Context, in *net.TCPConn) {
-		g.relay(ctx, in, addrPort(in.RemoteAddr()).Addr(), addrPort(in.LocalAddr()))
+	return wire.Serve(ctx, l, func(ctx context.Context, in net.Conn) {
+		g.relay(ctx, in.(*net.TCPConn), addrPort(in.RemoteAddr()).Addr(), addrPort(in.LocalAddr()))
 	})
 }
 
@@ -263,7 +247,7 @@ func (g *Gateway) front(ctx context.Context, ns *netns.Namespace, l link) error 
 	}
 	ns.OnClose(func() { door.Close(); g.leave(l) })
 	g.work.Go(func() { // ends with the namespace
-		_ = serve(context.WithoutCancel(ctx), door, func(ctx context.Context, in *net.TCPConn) { g.enter(ctx, in, l.env.Addr(), local) })
+		_ = wire.Serve(context.WithoutCancel(ctx), door, func(ctx context.Context, in net.Conn) { g.enter(ctx, in.(*net.TCPConn), l.env.Addr(), local) })
 	})
 	return nil
 }

@@ -65,33 +65,24 @@ func newHarness(t *testing.T, open Open) *harness {
 		t.Fatal(err)
 	}
 	h := &harness{open: open, addr: "unix://" + sock, joined: make(chan *joined, 64)}
-	var conns sync.WaitGroup
-	conns.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() { h.welcome(wire.NewConn(c)) })
-		}
-	})
+	ctx, end := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- wire.Serve(ctx, l, h.welcome) }()
 	t.Cleanup(func() {
 		h.endAll(t)
 		h.stop()
-		l.Close()
-		close(h.joined)
-		for j := range h.joined {
-			j.conn.Close()
+		end()
+		if err := <-served; err != nil {
+			t.Error(err)
 		}
-		conns.Wait()
 	})
 	h.restart(t)
 	return h
 }
 
 // welcome admits one agent and reads on until it goes.
-func (h *harness) welcome(conn *wire.Conn) {
-	defer conn.Close()
+func (h *harness) welcome(_ context.Context, c net.Conn) {
+	conn := wire.NewConn(c)
 	kind, body, err := conn.Receive()
 	if err != nil || kind != wire.KindHello {
 		return

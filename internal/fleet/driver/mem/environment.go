@@ -104,27 +104,12 @@ func (e *environment) set(state wire.EnvironmentState, why Init) {
 }
 
 // serve takes invocations until the instance ends.
-func (a *agent) serve() {
-	var conns sync.WaitGroup
-	defer conns.Wait()
-	stop := context.AfterFunc(a.ctx, func() { a.l.Close() })
-	defer stop()
-	for {
-		c, err := a.l.Accept()
-		if err != nil {
-			return
-		}
-		conns.Go(func() { a.serveConn(c) })
-	}
-}
+func (a *agent) serve() { _ = wire.Serve(a.ctx, a.l, a.serveConn) }
 
 // maxFrame is how large an event may be, with what comes with it.
 const maxFrame = 8 << 20
 
-func (a *agent) serveConn(c net.Conn) {
-	defer c.Close()
-	stop := context.AfterFunc(a.ctx, func() { c.Close() })
-	defer stop()
+func (a *agent) serveConn(_ context.Context, c net.Conn) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	out := wire.NewBatch(c)
