@@ -147,7 +147,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 func (g *Gateway) relayTCP(ctx context.Context, l net.Listener) error {
 	return wire.Serve(ctx, l, func(ctx context.Context, in net.Conn) {
-		g.relay(ctx, in.(*net.TCPConn), addrPort(in.RemoteAddr()).Addr(), addrPort(in.LocalAddr()))
+		g.relay(ctx, in.(*net.TCPConn), addrPort(in.RemoteAddr()).Addr(), func(ctx context.Context) (net.Conn, error) {
+			return g.dial(ctx, "tcp", addrPort(in.LocalAddr()))
+		})
 	})
 }
 
@@ -156,8 +158,8 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 }
 
-// relay joins a connection of an environment with one to where it was sent.
-func (g *Gateway) relay(ctx context.Context, in *net.TCPConn, env netip.Addr, to netip.AddrPort) {
+// relay joins a connection of an environment with the one that dial makes.
+func (g *Gateway) relay(ctx context.Context, in *net.TCPConn, env netip.Addr, dial func(context.Context) (net.Conn, error)) {
 	f := g.flows.open(env)
 	if f == nil {
 		reset(in)
@@ -169,15 +171,14 @@ func (g *Gateway) relay(ctx context.Context, in *net.TCPConn, env netip.Addr, to
 	}
 	dialing, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
-	out, err := g.dial(dialing, "tcp", to)
+	out, err := dial(dialing)
 	if err != nil {
 		reset(in)
 		return
 	}
-	if !f.add(out) {
-		return
+	if f.add(out) {
+		splice(in, out.(stream))
 	}
-	splice(in, out.(stream))
 }
 
 // dial leaves by the host's network, or by the server's door.
@@ -247,30 +248,9 @@ func (g *Gateway) front(ctx context.Context, ns *netns.Namespace, l link) error 
 	}
 	ns.OnClose(func() { door.Close(); g.leave(l) })
 	g.work.Go(func() { // ends with the namespace
-		_ = wire.Serve(context.WithoutCancel(ctx), door, func(ctx context.Context, in net.Conn) { g.enter(ctx, in.(*net.TCPConn), l.env.Addr(), local) })
+		_ = wire.Serve(context.WithoutCancel(ctx), door, func(ctx context.Context, in net.Conn) {
+			g.relay(ctx, in.(*net.TCPConn), l.env.Addr(), func(ctx context.Context) (net.Conn, error) { return g.cfg.Door(ctx, local) })
+		})
 	})
 	return nil
-}
-
-// enter joins a connection to an environment's loopback with the server's door.
-func (g *Gateway) enter(ctx context.Context, in *net.TCPConn, env netip.Addr, to netip.AddrPort) {
-	f := g.flows.open(env)
-	if f == nil {
-		reset(in)
-		return
-	}
-	defer g.flows.done(env, f)
-	if !f.add(in) {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialLimit)
-	defer cancel()
-	out, err := g.cfg.Door(ctx, to)
-	if err != nil {
-		reset(in)
-		return
-	}
-	if f.add(out) {
-		splice(in, out.(stream))
-	}
 }
