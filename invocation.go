@@ -1,6 +1,7 @@
 package lamina
 
 import (
+	"encoding/json"
 	"io"
 	"time"
 )
@@ -34,6 +35,18 @@ type Answer struct {
 	Payload       []byte
 	LogTail       string // the last 4 KiB of the log when it was asked for
 	EnvironmentID string
+}
+
+// ErrorPayload is the payload of an invocation that the platform failed.
+func ErrorPayload(errorType, message string) []byte {
+	b, err := json.Marshal(struct {
+		ErrorType    string `json:"errorType"`
+		ErrorMessage string `json:"errorMessage"`
+	}{errorType, message})
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return b
 }
 
 // Sink takes the response of a streaming function while it comes. Nothing is

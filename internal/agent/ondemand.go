@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/wire"
@@ -69,7 +70,7 @@ func (e *environment) conclude(in *wire.Invoke, res *runtimeapi.Result, late tim
 	switch res.Status {
 	case runtimeapi.StatusTimeout:
 		words = timedOut(in.Timeout)
-		res.Body = errorBody(res.ErrorType, "RequestId: "+in.RequestID+" Error: "+words)
+		res.Body = lamina.ErrorPayload(res.ErrorType, "RequestId: "+in.RequestID+" Error: "+words)
 	case runtimeapi.StatusFailed:
 		words = errorMessage(res.Body)
 	}
@@ -123,22 +124,12 @@ func timedOut(timeout time.Duration) string {
 	return fmt.Sprintf("Task timed out after %.2f seconds", timeout.Seconds())
 }
 
-func errorBody(errorType, message string) []byte {
-	b, err := json.Marshal(struct {
-		ErrorType    string `json:"errorType"`
-		ErrorMessage string `json:"errorMessage"`
-	}{errorType, message})
-	if err != nil {
-		return nil // strings always encode
-	}
-	return b
-}
-
+// errorMessage reads an error's payload; one that can't be read has none.
 func errorMessage(body []byte) string {
 	var e struct {
 		ErrorMessage string `json:"errorMessage"`
 	}
-	_ = json.Unmarshal(body, &e) // the platform's own, which always reads
+	_ = json.Unmarshal(body, &e)
 	return e.ErrorMessage
 }
 

@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"syscall"
 	"time"
 
@@ -100,10 +99,6 @@ func (e *environment) shutDownExtensions(reason string, deadline time.Time) {
 // extensionFault reads what an extension posted to init/error or exit/error, or
 // what was found out about its process.
 func extensionFault(posted runtimeapi.InitError) *fault {
-	var body struct {
-		ErrorMessage string `json:"errorMessage"`
-	}
-	_ = json.Unmarshal(posted.Body, &body) // an unreadable body leaves the type alone
 	code := lamina.ReasonExtensionInit
 	switch posted.Type {
 	case errorPermissionDenied:
@@ -111,5 +106,5 @@ func extensionFault(posted runtimeapi.InitError) *fault {
 	case errorTooManyExtensions:
 		code = lamina.ReasonTooManyExtensions
 	}
-	return &fault{code: code, errorType: posted.Type, text: cmp.Or(body.ErrorMessage, "An extension reported "+posted.Type)}
+	return &fault{code: code, errorType: posted.Type, text: cmp.Or(errorMessage(posted.Body), "An extension reported "+posted.Type)}
 }

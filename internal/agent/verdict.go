@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
@@ -79,9 +80,9 @@ func (v *verdict) result(in *wire.Invoke, timeout time.Duration) (res runtimeapi
 	words = "RequestId: " + in.RequestID + " Error: " + f.text
 	if f.status() == "timeout" {
 		res.Status, words = runtimeapi.StatusTimeout, timedOut(timeout)
-		res.Body = errorBody(f.errorType, "RequestId: "+in.RequestID+" Error: "+words)
+		res.Body = lamina.ErrorPayload(f.errorType, "RequestId: "+in.RequestID+" Error: "+words)
 		return res, words
 	}
-	res.Body = errorBody(f.errorType, words)
+	res.Body = lamina.ErrorPayload(f.errorType, words)
 	return res, words
 }

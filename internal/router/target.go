@@ -213,21 +213,14 @@ func (e *endpoint) load() float64 { return float64(e.inFlight.Load()) / float64(
 type failure struct{ errorType, message string }
 
 func (f failure) result(requestID string) lamina.Answer {
-	var answer any = struct {
-		ErrorType    string `json:"errorType"`
-		ErrorMessage string `json:"errorMessage"`
-	}{f.errorType, "RequestId: " + requestID + " Error: " + f.message}
+	body := lamina.ErrorPayload(f.errorType, "RequestId: "+requestID+" Error: "+f.message)
 	if f.reported() {
-		answer = struct {
+		body, _ = json.Marshal(struct { // strings always marshal
 			ErrorMessage string   `json:"errorMessage"`
 			ErrorType    string   `json:"errorType"`
 			RequestID    string   `json:"requestId"`
 			StackTrace   []string `json:"stackTrace"`
-		}{f.message, f.errorType, requestID, []string{}}
-	}
-	body, err := json.Marshal(answer)
-	if err != nil {
-		panic(err) // strings always marshal
+		}{f.message, f.errorType, requestID, []string{}})
 	}
 	return lamina.Answer{FunctionError: true, ErrorType: f.errorType, ContentType: "application/json", Payload: body}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lamina-dev/lamina"
 )
 
 // Limits of posted bodies, inclusive (runtime-api.md 1.6).
@@ -250,7 +252,7 @@ func (s *Server) initError(w *conn, r *http.Request) {
 
 // unusable is the result of an answer that can't be passed on.
 func unusable(errorType, message string) Result {
-	return Result{Status: StatusFunctionError, ErrorType: errorType, ContentType: typeJSON, Body: errorBody(errorType, message)}
+	return Result{Status: StatusFunctionError, ErrorType: errorType, ContentType: typeJSON, Body: lamina.ErrorPayload(errorType, message)}
 }
 
 // trailerError makes res the error that the runtime sent after a body it had begun.

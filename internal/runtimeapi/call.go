@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/lamina-dev/lamina"
 )
 
 // call is one invocation on its way through the environment. Its fields are
@@ -369,7 +371,7 @@ func timeoutResult(c *call) Result {
 		Status:      StatusTimeout,
 		ErrorType:   "Sandbox.Timedout",
 		ContentType: typeJSON,
-		Body:        errorBody("Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds", c.timeout.Seconds())),
+		Body:        lamina.ErrorPayload("Sandbox.Timedout", fmt.Sprintf("Task timed out after %.2f seconds", c.timeout.Seconds())),
 		Duration:    time.Since(c.start),
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lamina-dev/lamina"
 )
 
 // MaxExtensions is AWS's limit for one environment (runtime-api.md 1.8).
@@ -165,7 +167,7 @@ func (s *Server) ExtensionEnded(name, errorType, message string) {
 			e.state, e.errorType = extensionExitError, errorType
 		}
 	}
-	s.extensionFault(InitError{Type: errorType, Body: errorBody(errorType, message)})
+	s.extensionFault(InitError{Type: errorType, Body: lamina.ErrorPayload(errorType, message)})
 }
 
 // extensionFault keeps the first one; s.mu is held.

@@ -119,14 +119,6 @@ func writeError(w *conn, status int, errorType, message string) {
 	}{message, errorType}, "\n"))
 }
 
-// errorBody is the payload of an invocation that the platform failed.
-func errorBody(errorType, message string) []byte {
-	return mustJSON(struct {
-		ErrorType    string `json:"errorType"`
-		ErrorMessage string `json:"errorMessage"`
-	}{errorType, message}, "")
-}
-
 func mustJSON(v any, end string) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/lamina-dev/lamina"
 )
 
 // maxPolls bounds the parked polls of one environment, as AWS's agent does.
@@ -110,7 +112,7 @@ func (s *Server) Fail(errorType, message string) {
 			Status:      StatusFailed,
 			ErrorType:   errorType,
 			ContentType: typeJSON,
-			Body:        errorBody(errorType, "RequestId: "+c.inv.RequestID+" Error: "+message),
+			Body:        lamina.ErrorPayload(errorType, "RequestId: "+c.inv.RequestID+" Error: "+message),
 			Duration:    time.Since(c.start),
 		}
 	})
