@@ -31,7 +31,7 @@ var layers = map[string]int{
 
 	"internal/store": 1, "internal/telemetry": 1, "internal/wire": 1, "internal/rawconn": 1, "internal/netns": 1, "internal/awsmodel": 1,
 
-	"": 0, "internal/awsproto": 0,
+	"": 0, "internal/awsproto": 0, "internal/fsync": 0,
 }
 
 // outside are folders of programs and tests, which nothing may import.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/lamina-dev/lamina/internal/fsync"
 )
 
 const (
@@ -241,7 +243,7 @@ func (l *Logs) removeDoomed(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("removing a deleted group's files: %w", err)
 	}
-	return syncDir(l.dir)
+	return fsync.Dir(l.dir)
 }
 
 // retain runs on the owner.

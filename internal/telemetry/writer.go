@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lamina-dev/lamina/internal/fsync"
 )
 
 // writer is the owner's side of a group: the file that grows and what is
@@ -257,7 +259,7 @@ func (g *group) dropBuffer() {
 func (l *Logs) sync(g *group) error {
 	err := g.file.Sync()
 	if err == nil && g.young {
-		err = errors.Join(syncDir(g.dir), syncDir(l.dir))
+		err = errors.Join(fsync.Dir(g.dir), fsync.Dir(l.dir))
 	}
 	if err != nil {
 		l.abandon(g)
@@ -313,12 +315,4 @@ func (o *openFiles) closeAll() error {
 	}
 	o.groups = nil
 	return errors.Join(errs...)
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing a folder: %w", err)
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

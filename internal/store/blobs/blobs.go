@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lamina-dev/lamina/internal/fsync"
 )
 
 // What a Dir's methods answer besides faults of the disk.
@@ -52,7 +54,7 @@ func Open(path string) (*Dir, error) {
 		}
 	}
 	// A new folder must outlive a power loss as well as what is put into it.
-	if err := syncFolder(filepath.Dir(path)); err != nil {
+	if err := fsync.Dir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	return &Dir{path: path}, nil
@@ -111,7 +113,7 @@ func (d *Dir) publish(f *os.File, sha string) error {
 	if err != nil {
 		return err
 	}
-	return syncFolder(d.path)
+	return fsync.Dir(d.path)
 }
 
 // Path is where the blob lies, for a reader that takes a path. It need not exist.
@@ -220,7 +222,7 @@ func (d *Dir) Delete(sha string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("deleting a code package: %w", err)
 	}
-	return syncFolder(d.path)
+	return fsync.Dir(d.path)
 }
 
 // List gives the names of all blobs, sorted.
@@ -239,18 +241,6 @@ func (d *Dir) List() ([]string, error) {
 }
 
 func (d *Dir) file(sha string) string { return filepath.Join(d.path, sha) }
-
-// syncFolder makes a folder's entries durable.
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("syncing the folder of code packages: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("syncing the folder of code packages: %w", err)
-	}
-	return nil
-}
 
 // contextReader ends a long copy when the context ends.
 type contextReader struct {

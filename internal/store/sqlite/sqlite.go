@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lamina-dev/lamina/internal/fsync"
 	"github.com/lamina-dev/lamina/internal/store"
 	"github.com/lamina-dev/lamina/internal/store/internal/history"
 	"github.com/lamina-dev/lamina/internal/store/internal/lease"
@@ -100,7 +101,7 @@ func (s *Store) open(ctx context.Context, vfs string) error {
 	}
 	s.history = history.New(w.revision, history.DefaultLimits)
 	s.leases = lease.New(s.commit, time.Now)
-	return syncFolder(s.folder)
+	return fsync.Dir(s.folder)
 }
 
 // Get implements store.Store.
@@ -224,15 +225,4 @@ func (s *Store) release() error {
 	}
 	errs = append(errs, s.head.close(), s.lock.release())
 	return errors.Join(errs...)
-}
-
-func syncFolder(folder string) error {
-	f, err := os.Open(folder)
-	if err != nil {
-		return fmt.Errorf("syncing the data folder: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("syncing the data folder: %w", err)
-	}
-	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lamina-dev/lamina/internal/fsync"
 )
 
 // The file: magic, then frames of length, checksum and payload. A payload is
@@ -256,18 +258,10 @@ func create(dir string, number uint64, content []byte) (f *os.File, err error) {
 		err = os.Rename(young, pathOf(dir, number))
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = fsync.Dir(dir)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("writing a metrics file: %w", err), f.Close())
 	}
 	return f, nil
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("syncing a folder: %w", err)
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
