@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -46,7 +45,6 @@ type shipper struct {
 	some    chan struct{}      // there is something to send
 	many    chan struct{}      // there is much
 	now     chan chan struct{} // flush and close the channel
-	dropped atomic.Int64
 
 	mu      sync.Mutex
 	buffers []*logBuffer
@@ -142,8 +140,6 @@ func (s *shipper) ship() {
 	}
 }
 
-func (s *shipper) takeDropped() int64 { return s.dropped.Swap(0) }
-
 // logBuffer holds one environment's events until they are shipped.
 type logBuffer struct {
 	s      *shipper
@@ -230,7 +226,6 @@ func (b *logBuffer) add(e logEntry, size int) {
 	if b.bytes+size > maxPending || e.rec == nil && !b.flood.admits(e.at, size) {
 		b.lost++
 		b.mu.Unlock()
-		b.s.dropped.Add(1)
 		poke(b.s.some)
 		return
 	}

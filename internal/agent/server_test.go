@@ -37,7 +37,6 @@ type server struct {
 	report   wire.Report
 	reports  int
 	lines    map[string][]string
-	dropped  int64
 	changed  chan struct{} // closed and replaced on each change
 }
 
@@ -130,7 +129,6 @@ func (s *server) hear(kind wire.Kind, body []byte) {
 		}
 		s.report = r
 		s.reports++
-		s.dropped += r.Dropped
 	case wire.KindLogs:
 		b, err := wire.Decode[wire.LogBatch](body)
 		if err != nil {

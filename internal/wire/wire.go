@@ -177,7 +177,6 @@ type Report struct {
 	Generation   int64
 	Environments []EnvironmentStatus
 	HostCPU      float64 // use of the machine under the instance over the last sample, 0..1; 0: not known
-	Dropped      int64   // log events dropped since the last report
 }
 
 // Network is what an instance's environments reach in its VPC; the newest

@@ -46,7 +46,7 @@ func TestFrames(t *testing.T) {
 	roundTrip(t, KindHello, Hello{Protocol: ProtocolVersion, InstanceID: "i-1", Token: "t", InvokeAddr: "unix:///s", Environments: []EnvironmentStatus{status}})
 	roundTrip(t, KindWelcome, Welcome{Refused: "no", Orphan: time.Minute})
 	roundTrip(t, KindAssignments, Assignments{Epoch: 2, Generation: 9, Environments: []EnvironmentSpec{spec}})
-	roundTrip(t, KindReport, Report{Epoch: 1, Environments: []EnvironmentStatus{{ID: "x", StartedAt: at, ReadyAt: at}}, Dropped: 4})
+	roundTrip(t, KindReport, Report{Epoch: 1, Environments: []EnvironmentStatus{{ID: "x", StartedAt: at, ReadyAt: at}}, HostCPU: 0.5})
 	roundTrip(t, KindLogs, LogBatch{EnvironmentID: "e", Events: []LogEvent{{1, "one"}, {2, "zwei\x00"}}})
 	roundTrip(t, KindLogs, LogBatch{Events: []LogEvent{{1, "no UTF-8: \xff"}}}) // one function's bytes end nobody's session
 	roundTrip(t, KindBlobRequest, BlobRequest{InstanceID: "i-1", Token: "t", SHA256: "ff"})
