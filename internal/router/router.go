@@ -39,6 +39,7 @@ type request struct {
 	lamina.Invocation
 
 	meter *meter // that counts it
+	cold  bool   // it waits for an environment whenever it has none
 	waits bool   // it is counted among its target's waiting
 }
 
@@ -166,6 +167,7 @@ var errNoSlot = errors.New("no environment has a free slot")
 func (r *Router) coldStart(ctx context.Context, t *target, req *request) (lamina.Answer, error) {
 	timer := time.NewTimer(req.ColdStart)
 	defer timer.Stop()
+	req.cold = true
 	t.wait(req)
 	defer t.waited(req)
 	began := t.failures()
@@ -200,7 +202,6 @@ func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 	load := func(i int) float64 { return now.envs[i].load() }
 	for i := range Choices(len(now.envs), load, now.room, rand.IntN) {
 		e := now.envs[i]
-		cold := req.waits
 		if !t.acquire(e, req) {
 			continue
 		}
@@ -212,9 +213,7 @@ func (r *Router) pass(t *target, req *request) (lamina.Answer, error) {
 			req.meter.ran(time.Since(began), err != nil || res.FunctionError)
 			return res, err
 		}
-		if cold {
-			t.wait(req)
-		}
+		t.wait(req)
 	}
 	return lamina.Answer{}, errNoSlot
 }

@@ -108,10 +108,12 @@ func (t *target) failedSince(seen int) *failure {
 	return nil
 }
 
-// wait counts a request among those that have no environment yet.
+// wait counts a cold start among those that have no environment yet.
 func (t *target) wait(req *request) {
-	req.waits = true
-	t.waiting.Add(1)
+	if req.cold && !req.waits {
+		req.waits = true
+		t.waiting.Add(1)
+	}
 }
 
 func (t *target) waited(req *request) {
@@ -123,14 +125,13 @@ func (t *target) waited(req *request) {
 
 // acquire takes a slot for a request, which then waits no more. It ends waiting
 // before it begins to be in flight: who looked in between would start an
-// environment for it.
+// environment for it. A release in between wakes nobody, so it looks again.
 func (t *target) acquire(e *endpoint, req *request) bool {
-	waits := req.waits
-	t.waited(req)
-	if e.acquire() {
-		return true
-	}
-	if waits {
+	for e.inFlight.Load() < e.slots { // most are full, in a busy fleet: not even written to
+		t.waited(req)
+		if e.acquire() {
+			return true
+		}
 		t.wait(req)
 	}
 	return false
@@ -161,9 +162,6 @@ func (t *target) load() lamina.Load {
 
 // acquire takes a slot if one is free.
 func (e *endpoint) acquire() bool {
-	if e.inFlight.Load() >= e.slots {
-		return false // most of them, in a busy fleet: not even written to
-	}
 	switch n := e.inFlight.Add(1); {
 	case n > e.slots:
 		e.put()
