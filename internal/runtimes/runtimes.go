@@ -186,31 +186,31 @@ func Command(runtime string, in Interpreter, fn Function, l Layout) (argv, env [
 	if rel, ok := within(in.Prefix, in.Path); ok {
 		path = filepath.Join(l.Lang, rel)
 	}
+	start := wrapped(fn, l, path)
 	env = append(env, "AWS_EXECUTION_ENV=AWS_Lambda_"+runtime)
 	if f == familyJava {
 		if l.Opt != serviceLayout.Opt {
 			env = append(env, java.OptVariable+"="+l.Opt)
 		}
-		argv := slices.Concat([]string{path}, java.Flags(fn.MemoryMB, fn.VCPUs, fn.ManagedInstances), []string{"-cp", java.ClassPath(l.Runtime), java.Main})
-		return wrapped(fn, l, argv), env, nil
+		return slices.Concat(start, java.Flags(fn.MemoryMB, fn.VCPUs, fn.ManagedInstances), []string{"-cp", java.ClassPath(l.Runtime), java.Main}), env, nil
 	}
 	if f == familyNode {
 		env = append(env, "NODE_PATH="+nodejs.Path(runtime, l.Opt, l.Runtime, l.Task), nodejs.VCPUVariable+"="+strconv.Itoa(fn.VCPUs))
-		return wrapped(fn, l, slices.Concat([]string{path}, nodejs.Flags(fn.MemoryMB), []string{filepath.Join(l.Runtime, nodejs.File)})), env, nil
+		return slices.Concat(start, nodejs.Flags(fn.MemoryMB), []string{filepath.Join(l.Runtime, nodejs.File)}), env, nil
 	}
 	if l.Opt != serviceLayout.Opt {
 		env = append(env, python.OptVariable+"="+l.Opt)
 	}
-	return wrapped(fn, l, slices.Concat([]string{path}, python.Flags, []string{filepath.Join(l.Runtime, python.File)})), env, nil
+	return slices.Concat(start, python.Flags, []string{filepath.Join(l.Runtime, python.File)}), env, nil
 }
 
-// wrapped puts the customer's wrapper before a managed runtime's command (AWS:
+// wrapped puts the customer's wrapper before a managed runtime's interpreter (AWS:
 // "runtimes-modify", "Wrapper scripts"), with the ends of AWS's own bootstraps
 // where there is none that can be run.
-func wrapped(fn Function, l Layout, argv []string) []string {
+func wrapped(fn Function, l Layout, interpreter string) []string {
 	wrapper := fn.Customer["AWS_LAMBDA_EXEC_WRAPPER"]
 	if wrapper == "" {
-		return argv
+		return []string{interpreter}
 	}
 	if rel, ok := within(serviceLayout.Opt, wrapper); ok {
 		wrapper = filepath.Join(l.Opt, rel)
@@ -220,7 +220,7 @@ func wrapped(fn Function, l Layout, argv []string) []string {
 	const script = `[ -f "$1" ] || { echo "$1: does not exist"; exit 127; }
 [ -x "$1" ] || { echo "$1: is not an executable"; exit 126; }
 exec "$@"`
-	return slices.Concat([]string{"/bin/sh", "-c", script, "bootstrap", wrapper}, argv)
+	return []string{"/bin/sh", "-c", script, "bootstrap", wrapper, interpreter}
 }
 
 // within gives path relative to dir if it lies inside.
