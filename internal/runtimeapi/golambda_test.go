@@ -97,18 +97,14 @@ func TestPoint34_GoHandlerOverlapsAndFails(t *testing.T) {
 	const slots = 16
 	e := serve(t, Config{MaxConcurrency: slots, FunctionARN: "arn:f"})
 	startGo(t, e, slots)
-	start := time.Now()
 	var calls []<-chan ended
 	for i := range slots {
-		calls = append(calls, e.start(fmt.Sprint("s", i), func(inv *Invocation) { inv.Body = []byte(`{"sleepMs":300}`) }))
+		calls = append(calls, e.start(fmt.Sprint("s", i), func(inv *Invocation) { inv.Body = fmt.Appendf(nil, `{"meet":%d}`, slots) }))
 	}
 	for _, c := range calls {
 		if r := <-c; r.err != nil || r.res.Status != StatusOK {
 			t.Errorf("%+v", r)
 		}
-	}
-	if d := time.Since(start); d > 2*time.Second {
-		t.Errorf("%d calls of 300 ms took %v", slots, d)
 	}
 	r := <-e.start("f", func(inv *Invocation) { inv.Body = []byte(`{"fail":"broke"}`) })
 	if r.res.Status != StatusFunctionError || !strings.Contains(string(r.res.Body), `"errorMessage":"broke"`) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -16,6 +17,7 @@ import (
 type event struct {
 	Token   string `json:"token"`
 	SleepMs int    `json:"sleepMs"`
+	Meet    int32  `json:"meet"` // how many such events to wait for
 	Fail    string `json:"fail"`
 	Exit    int    `json:"exit"`
 }
@@ -28,6 +30,8 @@ type reply struct {
 	PID       int    `json:"pid"`
 }
 
+var here atomic.Int32
+
 func handle(ctx context.Context, e event) (reply, error) {
 	if e.Exit != 0 {
 		os.Exit(e.Exit)
@@ -35,6 +39,9 @@ func handle(ctx context.Context, e event) (reply, error) {
 	deadline, _ := ctx.Deadline()
 	left := time.Until(deadline).Milliseconds()
 	time.Sleep(time.Duration(e.SleepMs) * time.Millisecond)
+	for here.Add(min(e.Meet, 1)); here.Load() < e.Meet; {
+		time.Sleep(time.Millisecond)
+	}
 	if e.Fail != "" {
 		return reply{}, errors.New(e.Fail)
 	}
