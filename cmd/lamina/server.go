@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"time"
 
@@ -168,7 +167,7 @@ func (s *server) build() error {
 	settings := s.cfg.settings
 	settings.Door, settings.Front = s.doorSocket.Addr().String(), s.cfg.front
 	s.fleet = fleet.New(fleet.Config{
-		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
+		View: s.view, Tables: s.fleetRows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Interfaces: s.ec2.Interfaces, NewInterface: network.NewInterface,
 		Network: s.paths.Network, NetworkChanged: s.paths.Changed(),
 		Driver: s.outages, Settings: settings, ServerAddr: "unix://" + path, Orphan: s.cfg.orphan,
 		Logs: logSink{s.ingester}, Delivers: paths.NewDelivery(s.paths, s.writers.refusal, s.cfg.log).Delivers, MayLog: s.writers.may, Packages: packages{s.packages}, Clock: time.Now, Log: s.cfg.log,
@@ -289,32 +288,6 @@ func offers(p lamina.CapacityProvider) []scheduler.Offer {
 		}
 	}
 	return out
-}
-
-func newInterface(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool) {
-	prefix, ok := network.ParseIPv4(subnet.CIDR)
-	if !ok {
-		return lamina.NetworkInterface{}, false
-	}
-	taken := map[netip.Addr]bool{}
-	for _, u := range used {
-		if a, err := netip.ParseAddr(u.PrivateIP); err == nil {
-			taken[a] = true
-		}
-	}
-	addr, ok := network.FreeAddress(prefix, taken)
-	if !ok {
-		return lamina.NetworkInterface{}, false
-	}
-	id := network.NewID("eni")
-	var public string
-	if subnet.PublicIP {
-		public = network.PublicAddress(id).String()
-	}
-	return lamina.NetworkInterface{
-		Scope: subnet.Scope, ID: id, PublicIP: public, SubnetID: subnet.ID, VPCID: subnet.VPCID, Zone: subnet.Zone,
-		PrivateIP: addr.String(), IPv6: network.AssignedIPv6(subnet, id), MAC: network.MAC(id), InterfaceType: "interface", AttachmentID: network.NewID("eni-attach"),
-	}, true
 }
 
 func freeAddresses(s lamina.Subnet, used int) int {

@@ -202,7 +202,7 @@ func (w *region) start() {
 	log := slog.New(slog.NewTextHandler(w.Output(), nil))
 	s.routes = newRoutes(w.check, s.lambda)
 	s.fleet = fleet.New(fleet.Config{
-		View: v, Tables: s.rows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Interfaces: s.ec2.Interfaces, NewInterface: newInterface,
+		View: v, Tables: s.rows, Providers: s.lambda.Providers, Subnets: s.ec2.Subnets, Groups: s.ec2.Groups, Interfaces: s.ec2.Interfaces, NewInterface: network.NewInterface,
 		Driver: w.world.Open(), ServerAddr: serverAddr, Clock: time.Now, Log: log,
 	})
 	s.controller = New(Config{
@@ -234,17 +234,6 @@ func (w *region) start() {
 		}
 	})
 	w.server = s
-}
-
-func newInterface(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool) {
-	taken := map[netip.Addr]bool{}
-	for _, u := range used {
-		taken[netip.MustParseAddr(u.PrivateIP)] = true
-	}
-	addr, ok := network.FreeAddress(netip.MustParsePrefix(subnet.CIDR), taken)
-	return lamina.NetworkInterface{
-		Scope: subnet.Scope, ID: network.NewID("eni"), SubnetID: subnet.ID, VPCID: subnet.VPCID, PrivateIP: addr.String(),
-	}, ok
 }
 
 type roles struct{ bad *atomic.Bool }

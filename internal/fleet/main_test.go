@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -129,7 +128,7 @@ func (p *place) start() {
 		p.Fatal(err)
 	}
 	s.fleet = fleet.New(fleet.Config{
-		View: v, Tables: s.rows, Providers: s.providers, Subnets: s.subnets, Groups: ec2.Groups, Interfaces: s.interfaces, NewInterface: newInterface,
+		View: v, Tables: s.rows, Providers: s.providers, Subnets: s.subnets, Groups: ec2.Groups, Interfaces: s.interfaces, NewInterface: network.NewInterface,
 		Driver: p.world.Open(), ServerAddr: serverAddr, Packages: packages{}, Clock: p.now,
 		Logs: s.journal, MayLog: func(role string, _ lamina.Scope, _ string) bool { return role != "mute" },
 		Log: slog.New(slog.NewTextHandler(p.Output(), nil)),
@@ -180,17 +179,6 @@ func (e *entrance) Accept() (net.Conn, error) {
 }
 
 func (p *place) now() time.Time { return time.Now().Add(time.Duration(p.paused.Load())) }
-
-func newInterface(subnet lamina.Subnet, used []lamina.NetworkInterface) (lamina.NetworkInterface, bool) {
-	taken := map[netip.Addr]bool{}
-	for _, u := range used {
-		taken[netip.MustParseAddr(u.PrivateIP)] = true
-	}
-	addr, ok := network.FreeAddress(netip.MustParsePrefix(subnet.CIDR), taken)
-	return lamina.NetworkInterface{
-		Scope: subnet.Scope, ID: network.NewID("eni"), SubnetID: subnet.ID, VPCID: subnet.VPCID, PrivateIP: addr.String(),
-	}, ok
-}
 
 // packages has one package, of three and a half chunks.
 type packages struct{}
