@@ -1,12 +1,14 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // handle names a process for ever: its id, and its start time since ids are
@@ -57,4 +59,20 @@ func (h handle) runs() (bool, error) {
 func (h handle) alive() bool {
 	runs, err := h.runs()
 	return runs || err != nil
+}
+
+// pollInterval is used where the kernel has no process descriptors (Linux before 5.10, macOS).
+const pollInterval = 300 * time.Millisecond
+
+func (h handle) poll(ctx context.Context) error {
+	t := time.NewTicker(pollInterval)
+	defer t.Stop()
+	for h.alive() {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }

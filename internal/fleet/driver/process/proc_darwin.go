@@ -34,21 +34,8 @@ func processStart(pid int) (start uint64, dead bool, err error) {
 	return uint64(t.Sec)*1e6 + uint64(t.Usec), k.Proc.P_stat == zombie, nil
 }
 
-const pollInterval = 300 * time.Millisecond
-
 // wait returns nil once the process is dead, or ctx's error.
-func (h handle) wait(ctx context.Context) error {
-	t := time.NewTicker(pollInterval)
-	defer t.Stop()
-	for h.alive() {
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
+func (h handle) wait(ctx context.Context) error { return h.poll(ctx) }
 
 // grace lets an agent end its environments, which have process groups of their own.
 const grace = time.Second

@@ -71,9 +71,6 @@ func readStat(pid int) (stat, error) {
 	return stat{state: f[0][0], session: session, start: start}, err
 }
 
-// pollInterval is used where the kernel has no process descriptors (before 5.10).
-const pollInterval = 300 * time.Millisecond
-
 // wait returns nil once the process is dead, or ctx's error.
 func (h handle) wait(ctx context.Context) error {
 	if !h.alive() {
@@ -112,19 +109,6 @@ func waitReadable(ctx context.Context, f *os.File) error {
 		return ctx.Err()
 	}
 	return err
-}
-
-func (h handle) poll(ctx context.Context) error {
-	t := time.NewTicker(pollInterval)
-	defer t.Stop()
-	for h.alive() {
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }
 
 // kill ends the agent, and with it its PID namespace where it has one.
