@@ -93,7 +93,9 @@ func TestRecordedComesBackAfterAStopAndIsNeverCountedTwice(t *testing.T) {
 	}
 }
 
-func TestATornEndCostsNothingThatWasAcknowledged(t *testing.T) {
+// threeFrames makes a file of three samples, and gives what it holds.
+func threeFrames(t *testing.T) (path string, whole []byte) {
+	t.Helper()
 	dir := t.TempDir()
 	db, end := open(t, dir, Options{})
 	for range 3 {
@@ -102,11 +104,16 @@ func TestATornEndCostsNothingThatWasAcknowledged(t *testing.T) {
 		}
 	}
 	end()
-	path := filepath.Join(dir, "0000000000000001.metrics")
+	path = filepath.Join(dir, "0000000000000001.metrics")
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return path, whole
+}
+
+func TestATornEndCostsNothingThatWasAcknowledged(t *testing.T) {
+	path, whole := threeFrames(t)
 	last := (len(whole) - len(magic)) / 3
 	for cut := 1; cut <= last; cut++ {
 		torn := t.TempDir()
@@ -130,24 +137,12 @@ func TestATornEndCostsNothingThatWasAcknowledged(t *testing.T) {
 }
 
 func TestADamagedFileIsKept(t *testing.T) {
-	dir := t.TempDir()
-	db, end := open(t, dir, Options{})
-	for range 3 {
-		if err := db.Put(t.Context(), []Sample{sample("m", noon, 1)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	end()
-	path := filepath.Join(dir, "0000000000000001.metrics")
-	whole, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	path, whole := threeFrames(t)
 	whole[len(whole)/2] ^= 1 // in the second frame of three
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db, _ = open(t, dir, Options{})
+	db, _ := open(t, filepath.Dir(path), Options{})
 	if got := hour(db, "m"); got.Sum != 1 {
 		t.Errorf("got %+v", got)
 	}
