@@ -168,9 +168,8 @@ func (k *kind[T]) candidates(src view.Source, at lamina.Scope, ids []string) ([]
 	return found, nil
 }
 
-// idPrefix and resourceType let the tag operations tell kinds apart.
-func (k *kind[T]) idPrefix() string     { return k.prefix }
-func (k *kind[T]) resourceType() string { return k.resource }
+// idPrefix lets the tag operations tell kinds apart.
+func (k *kind[T]) idPrefix() string { return k.prefix }
 
 // retag changes the tags of one resource.
 func (k *kind[T]) retag(t *txn, id string, change func(lamina.Tags) error) error {

@@ -360,8 +360,7 @@ func showRevoked(g lamina.SecurityGroup, r lamina.SecurityRule) model.RevokedSec
 // ruleTags are the tags of rules, which live inside their groups.
 type ruleTags struct{ groups *kind[lamina.SecurityGroup] }
 
-func (ruleTags) idPrefix() string     { return "sgr" }
-func (ruleTags) resourceType() string { return "security-group-rule" }
+func (ruleTags) idPrefix() string { return "sgr" }
 
 func (k ruleTags) retag(t *txn, id string, change func(lamina.Tags) error) error {
 	for _, g := range k.groups.list(t, t.Scope) {

@@ -22,7 +22,6 @@ const (
 // taggable is a kind of resource, seen by the tag operations.
 type taggable interface {
 	idPrefix() string
-	resourceType() string
 	retag(t *txn, id string, change func(lamina.Tags) error) error
 	tagged(src view.Source, at lamina.Scope) []taggedResource
 }
