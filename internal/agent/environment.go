@@ -144,7 +144,21 @@ func (e *environment) attempt(ctx, undrained context.Context, dir string, c cont
 	if f := e.initialize(undrained, began, p); f != nil || undrained.Err() != nil {
 		return e.unlessEnded(undrained, f)
 	}
-	return e.attend(ctx, undrained)
+	f = e.attend(ctx, undrained)
+	if f != nil {
+		e.failed(f)
+	}
+	return f
+}
+
+// failed tells the server why the environment serves no more, before its
+// extensions have had their time to end: who takes its place starts meanwhile.
+func (e *environment) failed(f *fault) {
+	e.mu.Lock()
+	e.status.State = wire.EnvironmentDraining
+	e.status.ReasonCode, e.status.ErrorType, e.status.Reason = f.code, f.errorType, f.text
+	e.mu.Unlock()
+	e.a.notify()
 }
 
 // unlessEnded drops faults which are only the consequence of an end from outside.

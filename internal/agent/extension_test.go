@@ -257,6 +257,24 @@ func TestRuntimeExitTellsExtensions(t *testing.T) {
 	s.waitState(e.ID, wire.EnvironmentEnded)
 }
 
+// TestFailureIsToldBeforeExtensionsEnd: who replaces the environment need not wait
+// for them.
+func TestFailureIsToldBeforeExtensionsEnd(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	e := extended(t, s, "stubborn")
+	e.CodeSHA256 = s.add(mustZip(t, map[string]string{"app.py": "import os\ndef handler(e, c): os.kill(os.getppid(), 9); os._exit(1)"}))
+	s.assign(e)
+	s.waitState(e.ID, wire.EnvironmentReady)
+	if out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r", Body: []byte(`{}`)}); err != nil || out.ErrorType != "Runtime.ExitError" {
+		t.Errorf("%v %+v", err, out)
+	}
+	if st := s.waitState(e.ID, wire.EnvironmentDraining); st.ReasonCode != "Runtime.ExitError" || st.Reason == "" {
+		t.Errorf("%+v", st)
+	}
+	s.waitState(e.ID, wire.EnvironmentEnded)
+}
+
 // ordinaryExtended runs an ordinary function with an extension that takes 300 ms for each invocation.
 func ordinaryExtended(t *testing.T, s *server) wire.EnvironmentSpec {
 	t.Helper()

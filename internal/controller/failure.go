@@ -17,10 +17,16 @@ type failure struct {
 }
 
 // collect takes ended environments off the list and remembers why they ended: not
-// because of what was asked of them, nor because of their instance's end.
+// because of what was asked of them, nor because of their instance's end. One that
+// has failed and has yet to shut down counts as drained, so that it is replaced now.
 func (c *Controller) collect(r *round, key string) []environment {
 	var live []environment
 	for _, e := range r.envs[key] {
+		if e.failing() && !e.spec.Draining {
+			c.remember(key, e)
+			r.drain(e)
+			e.spec.Draining = true
+		}
 		if !e.ended() {
 			live = append(live, e)
 			continue

@@ -247,6 +247,35 @@ func TestAStuckEnvironmentIsStruckOff(t *testing.T) {
 	})
 }
 
+// TestACrashedEnvironmentIsReplacedBeforeItIsGone: its extensions have two seconds
+// to end, for which nobody waits, and the one in its place has its room: there is
+// none for another instance.
+func TestACrashedEnvironmentIsReplacedBeforeItIsGone(t *testing.T) {
+	scenario(t, 6, func(w *region) {
+		w.mu.Lock()
+		w.lingering = 100
+		w.mu.Unlock()
+		v := w.publishes(2048)
+		w.after(5 * time.Second)
+		w.wantActive(v)
+		before := w.world.IDs()
+		old := w.check.ready()[0]
+		w.world.Crash(old.instance.ID, old.spec.ID)
+		w.after(1600 * time.Millisecond) // an init takes 1.5 s at most
+		states := map[wire.EnvironmentState]int{}
+		for _, e := range w.check.alive() {
+			states[e.state]++
+		}
+		if states[wire.EnvironmentReady] != 3 || states[wire.EnvironmentDraining] != 1 {
+			t.Errorf("%v while the crashed one ends, want 3 ready beside it", states)
+		}
+		w.after(time.Second)
+		if n := len(w.check.alive()); n != 3 || !slices.Equal(w.world.IDs(), before) {
+			t.Errorf("%d environments on %v, want 3 on %v", n, w.world.IDs(), before)
+		}
+	})
+}
+
 // TestAnInstanceThatEndsFailsNoVersion: an agent that is told to end by somebody
 // else says of its environments that they have ended, for no reason. One that was
 // starting is started elsewhere.

@@ -104,6 +104,7 @@ type region struct {
 	init      drivermem.Init              // of handlers called "broken"
 	initAfter time.Duration               // more that environments take to be ready
 	stuck     int                         // percentage of environments that ignore that they shall drain
+	lingering int                         // percentage of environments that take two seconds to be gone once they crash
 	badRole   atomic.Bool
 	said      []string // the sequence, for who reads a failure
 }
@@ -162,6 +163,9 @@ func (w *region) started(spec wire.EnvironmentSpec) drivermem.Init {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	how := drivermem.Init{After: w.initAfter + time.Duration(w.faults.IntN(1500))*time.Millisecond, Stuck: w.faults.IntN(100) < w.stuck}
+	if w.faults.IntN(100) < w.lingering {
+		how.Lingers = 2 * time.Second
+	}
 	if spec.Handler == "broken" {
 		how = w.init
 	}
@@ -275,7 +279,7 @@ func (l *laggard) Commit(ctx context.Context, b store.Batch) (int64, error) {
 // live is the sequence.
 func (w *region) live() {
 	w.mu.Lock()
-	w.stuck = 5
+	w.stuck, w.lingering = 5, 30
 	w.mu.Unlock()
 	w.furnish()
 	for range 3 {

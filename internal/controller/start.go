@@ -129,7 +129,9 @@ func (c *Controller) request(r *round, g *group, v lamina.Version, o *outcome) s
 }
 
 // host is an instance as the scheduler sees it. An aged environment still takes
-// room but counts no more, so that the one in its place keeps the spread.
+// room but counts no more, so that the one in its place keeps the spread. Of one
+// that has failed only the extensions still run: its room is free, or the one in
+// its place would need an instance more.
 func host(m fleet.Member, specs []wire.EnvironmentSpec, v lamina.Version, aged map[string]bool) scheduler.Host {
 	h := scheduler.Host{
 		ID: m.ID, Zone: m.Zone,
@@ -139,6 +141,9 @@ func host(m fleet.Member, specs []wire.EnvironmentSpec, v lamina.Version, aged m
 	key := v.Key()
 	for i := range specs {
 		s := &specs[i]
+		if (environment{status: m.Environments[s.ID]}).failing() {
+			continue
+		}
 		h.FreeMilliVCPU -= s.MilliVCPU
 		h.FreeMiB -= int64(s.MemoryMB)
 		if s.VersionKey == key && s.Incarnation == v.Incarnation && !s.Draining && !aged[s.ID] {

@@ -63,7 +63,13 @@ func (e *environment) live(ctx, undrained context.Context, init Init) Init {
 	select {
 	case <-undrained.Done():
 	case <-e.crashed:
-		return Init{Code: "Runtime.ExitError", ErrorType: "Runtime.ExitError", Text: "Runtime exited with error: exit status 1"}
+		why := Init{Code: "Runtime.ExitError", ErrorType: "Runtime.ExitError", Text: "Runtime exited with error: exit status 1"}
+		e.set(wire.EnvironmentDraining, why)
+		select {
+		case <-time.After(init.Lingers):
+		case <-ctx.Done():
+		}
+		return why
 	}
 	if ctx.Err() != nil {
 		return Init{}

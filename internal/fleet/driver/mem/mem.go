@@ -49,7 +49,8 @@ type Init struct {
 	Code      string // a state reason code: it fails
 	ErrorType string
 	Text      string
-	Stuck     bool // once ready it ignores that it shall drain: a stopped agent
+	Stuck     bool          // once ready it ignores that it shall drain: a stopped agent
+	Lingers   time.Duration // once it has crashed, until its extensions have ended
 }
 
 // World holds instances, whichever server started them.
