@@ -173,7 +173,7 @@ type RuntimeUpdate struct {
 
 // ResourcePolicy says who besides the account may call a function or one qualifier of it.
 type ResourcePolicy struct {
-	RevisionID string            `json:"revisionId"`
+	RevisionID string            `json:"revisionId,omitempty"` // of a layer's; any other has that of what it belongs to
 	Statements []PolicyStatement `json:"statements"` // in the order they were added
 }
 

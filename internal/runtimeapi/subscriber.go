@@ -148,10 +148,22 @@ func (sub *subscriber) ship() {
 	sub.mu.Unlock()
 }
 
+// deliver sends a batch and what was lost before it; a full batch has no room for
+// that, which then comes by itself.
 func (sub *subscriber) deliver(batch []TelemetryEvent, lost dropped) error {
 	if lost.Records > 0 && slices.Contains(sub.types, TelemetryPlatform) {
-		batch = append(batch, TelemetryEvent{Type: TelemetryPlatform, At: time.Now(), Platform: lost})
+		notice := TelemetryEvent{Type: TelemetryPlatform, At: time.Now(), Platform: lost}
+		if len(batch) < sub.items {
+			return sub.post(append(batch, notice))
+		}
+		if err := sub.post([]TelemetryEvent{notice}); err != nil {
+			return err
+		}
 	}
+	return sub.post(batch)
+}
+
+func (sub *subscriber) post(batch []TelemetryEvent) error {
 	if len(batch) == 0 {
 		return nil
 	}

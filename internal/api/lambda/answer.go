@@ -34,7 +34,7 @@ func latestAnswer(f lamina.Function, qualified bool, st standing) *model.Functio
 	out := describe(f.Scope, f.Name, f.Config)
 	out.FunctionArn = new(lamina.FunctionARN(f.Scope, f.Name, qualifier))
 	out.Version = new(lamina.Latest)
-	out.RevisionId = new(f.RevisionID)
+	out.RevisionId = new(st.revision(f))
 	out.LastModified = timestamp(f.LastModified)
 	st.show(out)
 	return out

@@ -20,7 +20,7 @@ type entry struct {
 // entries lists $LATEST, the numbers ascending and $LATEST.PUBLISHED at the end:
 // Terraform takes the last one for the newest.
 func (r rows) entries(f lamina.Function) []entry {
-	all := []entry{{f.Key() + "/0", listed(latestAnswer(f, true, standing{}))}}
+	all := []entry{{f.Key() + "/0", listed(latestAnswer(f, true, r.latest(f)))}}
 	for row := range r.versions.Scan(f.Key() + "/") {
 		v := row.Value
 		if v.Qualifier == lamina.Latest || v.Deleting && !f.Config.Managed() {

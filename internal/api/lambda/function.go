@@ -15,6 +15,11 @@ import (
 func newRevision() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
+	return uuid(b)
+}
+
+// uuid writes random bytes as a UUID of version 4.
+func uuid(b [16]byte) string {
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
@@ -151,7 +156,7 @@ func (s *Service) listFunctions(ctx context.Context, in *model.ListFunctionsRequ
 			all = append(all, r.entries(f)...)
 			continue
 		}
-		all = append(all, entry{row.Key, listed(latestAnswer(f, false, standing{}))})
+		all = append(all, entry{row.Key, listed(latestAnswer(f, false, r.latest(f)))})
 	}
 	configs, next, err := entryPage(all, in.Marker, in.MaxItems)
 	if err != nil {

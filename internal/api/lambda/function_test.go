@@ -161,9 +161,76 @@ func TestUpdateCode(t *testing.T) {
 		t.Error("nothing changed")
 	}
 	w.publish(object{"CodeSha256": "x"}).refused(400, "InvalidParameterValueException", fmt.Sprintf(textCodeSHA, "x", a.at("CodeSha256")))
-	w.publish(object{"CodeSha256": a.at("CodeSha256"), "RevisionId": a.at("RevisionId")}).ok(201)
+	w.publish(object{"CodeSha256": a.at("CodeSha256"), "RevisionId": w.get("").at("RevisionId")}).ok(201)
 	w.publish(object{"RevisionId": "x"}).refused(412, "PreconditionFailedException", "…")
 	w.call("PUT", functionsPath+"/none/code", object{"ZipFile": zipOf(t, "two")}).refused(404, "ResourceNotFoundException", "…")
+}
+
+// TestRevisions: which actions give which thing another RevisionId, as seen on AWS.
+func TestRevisions(t *testing.T) {
+	w := managed(t)
+	revision := func(qualifier string) any { return w.get(qualifier).ok(200).at("RevisionId") }
+	path := functionsPath + "/f"
+	policy := object{"StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+	alias := func() any { return w.call("GET", path+"/aliases/live", nil).ok(200).at("RevisionId") }
+	known := map[any]string{}
+	is := func(what string, got any) any {
+		t.Helper()
+		if was, ok := known[got]; ok {
+			t.Errorf("%s is %v, as %s was", what, got, was)
+		}
+		known[got] = what
+		return got
+	}
+	stays := func(what string, got, want any) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %v, was %v", what, got, want)
+		}
+	}
+	now := is("the function", revision(""))
+	stays("in lists", w.call("GET", functionsPath, nil).ok(200).at("Functions.0.RevisionId"), now)
+	is("an update on its way", w.call("PUT", path+"/code", object{"ZipFile": zipOf(t, "two"), "RevisionId": now}).ok(200).at("RevisionId"))
+	now = is("the updated function", revision(""))
+	is("a configuration on its way", w.call("PUT", path+"/configuration", object{"Timeout": 7, "RevisionId": now}).ok(200).at("RevisionId"))
+	now = is("the configured function", revision(""))
+	v := is("a version", w.publish(object{"RevisionId": now}).ok(201).at("RevisionId"))
+	w.settle("1")
+	stays("an active version", revision("1"), v)
+	now = is("the published function", revision(""))
+	a := is("an alias", w.call("POST", path+"/aliases", object{"Name": "live", "FunctionVersion": "1"}).ok(201).at("RevisionId"))
+	stays("a function with an alias", revision(""), now)
+	w.call("POST", path+"/policy", with(policy, object{"RevisionId": "x"})).refused(412, "PreconditionFailedException", "…")
+	w.call("POST", path+"/policy", with(policy, object{"RevisionId": now})).ok(201)
+	now = is("a function with a policy", revision(""))
+	stays("its policy", w.call("GET", path+"/policy", nil).ok(200).at("RevisionId"), now)
+	w.call("DELETE", fmt.Sprint(path, "/policy/s3?RevisionId=", now), nil).ok(204)
+	now = is("a function without one", revision(""))
+	for _, q := range []struct {
+		name     string
+		was      any
+		revision func() any
+	}{{"1", v, func() any { return revision("1") }}, {"live", a, alias}} {
+		w.call("POST", path+"/policy?Qualifier="+q.name, with(policy, object{"RevisionId": q.was})).ok(201)
+		with := is("policed "+q.name, q.revision())
+		stays("the policy of "+q.name, w.call("GET", path+"/policy?Qualifier="+q.name, nil).ok(200).at("RevisionId"), with)
+	}
+	stays("the function", revision(""), now)
+}
+
+// TestRevisionsWhileCreated: a creation that is done has another one; deletion changes none.
+func TestRevisionsWhileCreated(t *testing.T) {
+	w := managed(t)
+	get := func() answer { return w.call("GET", functionsPath+"/g/configuration", nil).ok(200) }
+	w.call("POST", functionsPath, with(managedBody(t, "g"), object{"Publish": true})).ok(201)
+	pending := get().has(object{"State": "Pending"}).at("RevisionId")
+	put(w, w.tables.VersionStatus, lamina.VersionKey(scope, "g", "1"), lamina.VersionStatus{State: lamina.StateActive, Settled: true, Generation: 1, Serving: 1})
+	done := get().has(object{"State": "ActiveNonInvocable"}).at("RevisionId")
+	if pending == done {
+		t.Errorf("%v as before", done)
+	}
+	w.call("DELETE", functionsPath+"/g", nil).ok(202)
+	get().has(object{"State": "Deleting", "RevisionId": done})
 }
 
 func TestUpdateConfiguration(t *testing.T) {

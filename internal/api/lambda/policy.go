@@ -72,15 +72,14 @@ func (s *Service) changePolicy(ctx context.Context, t target, expected *string, 
 		if _, err := s.at(tx).describe(t, *f); err != nil {
 			return err // no such qualifier
 		}
-		policy := f.Policies[t.qualifier]
-		if err := checkRevision(expected, policy.RevisionID, "GetPolicy"); err != nil {
+		if err := s.renew(tx, t, f, expected); err != nil {
 			return err
 		}
+		policy := f.Policies[t.qualifier]
 		policy.Statements = slices.Clone(policy.Statements)
 		if err := fn(&policy); err != nil {
 			return err
 		}
-		policy.RevisionID = newRevision()
 		f.Policies = maps.Clone(f.Policies)
 		if f.Policies == nil {
 			f.Policies = map[string]lamina.ResourcePolicy{}
@@ -92,6 +91,42 @@ func (s *Service) changePolicy(ctx context.Context, t target, expected *string, 
 		return nil
 	})
 	return err
+}
+
+// renew gives what a policy belongs to another RevisionId, which is the policy's
+// too (seen on AWS for functions; for versions and aliases taken to be the same).
+func (s *Service) renew(tx *view.Tx, t target, f *lamina.Function, expected *string) error {
+	r := s.at(tx)
+	if err := checkRevision(expected, r.policyRevision(t, *f), "GetPolicy"); err != nil {
+		return err
+	}
+	if t.qualifier == "" {
+		f.RevisionID = newRevision()
+		return nil
+	}
+	key := t.versionKey(t.qualifier)
+	if row, ok := r.versions.Get(key); ok {
+		row.Value.RevisionID = newRevision()
+		tx.Guard(s.Tables.Versions.AtRevision(row))
+		return tx.Do(s.Tables.Versions.Put(key, row.Value))
+	}
+	row, _ := r.aliases.Get(key) // exists: the target was described
+	row.Value.RevisionID = newRevision()
+	tx.Guard(s.Tables.Aliases.AtRevision(row))
+	return tx.Do(s.Tables.Aliases.Put(key, row.Value))
+}
+
+// policyRevision is the RevisionId of what the policy of a target belongs to.
+func (r rows) policyRevision(t target, f lamina.Function) string {
+	if t.qualifier == "" {
+		return r.revision(f)
+	}
+	key := t.versionKey(t.qualifier)
+	if row, ok := r.versions.Get(key); ok {
+		return row.Value.RevisionID
+	}
+	row, _ := r.aliases.Get(key)
+	return row.Value.RevisionID
 }
 
 func withID(id string) func(lamina.PolicyStatement) bool {
@@ -147,13 +182,14 @@ func (s *Service) getPolicy(ctx context.Context, in *model.GetPolicyRequest) (*m
 		return nil, err
 	}
 	return caughtUp(ctx, s, func() (*model.GetPolicyResponse, error) {
-		row, err := s.at(s.View).function(t)
+		r := s.at(s.View)
+		row, err := r.function(t)
 		policy := row.Value.Policies[t.qualifier]
 		if err != nil || len(policy.Statements) == 0 {
 			return nil, lamina.Errorf(lamina.CodeResourceNotFound, textResourceMissing)
 		}
 		text, err := policyText(policy)
-		return &model.GetPolicyResponse{Policy: &text, RevisionId: &policy.RevisionID}, err
+		return &model.GetPolicyResponse{Policy: &text, RevisionId: new(r.policyRevision(t, row.Value))}, err
 	})
 }
 

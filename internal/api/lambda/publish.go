@@ -32,7 +32,7 @@ func (s *Service) publishVersion(ctx context.Context, in *model.PublishVersionRe
 	}
 	var out *model.FunctionConfiguration
 	_, err = s.change(ctx, t, func(tx *view.Tx, f *lamina.Function) error {
-		if err := checkRevision(in.RevisionId, f.RevisionID, readFunction); err != nil {
+		if err := checkRevision(in.RevisionId, s.at(tx).revision(*f), readFunction); err != nil {
 			return err
 		}
 		if current := codeSHA(f.Config); in.CodeSha256 != nil && *in.CodeSha256 != "" && *in.CodeSha256 != current {
@@ -53,7 +53,8 @@ func (s *Service) publishVersion(ctx context.Context, in *model.PublishVersionRe
 }
 
 // publish adds the version to the transaction. The caller stores the function,
-// whose LastVersion it may have advanced. An unchanged function gives its last
+// whose LastVersion it may have advanced and whose RevisionId is another, as on
+// AWS. An unchanged function gives its last
 // number again, with nothing written.
 func (s *Service) publish(tx *view.Tx, f *lamina.Function, p publication) (lamina.Version, standing, error) {
 	v := lamina.Version{
@@ -64,7 +65,7 @@ func (s *Service) publish(tx *view.Tx, f *lamina.Function, p publication) (lamin
 		v.Config.Description = *p.description
 	}
 	if p.toLatestPublished {
-		return s.publishLatest(tx, *f, v)
+		return s.publishLatest(tx, f, v)
 	}
 	return s.publishNumber(tx, f, v)
 }
@@ -74,6 +75,7 @@ func (s *Service) publishNumber(tx *view.Tx, f *lamina.Function, v lamina.Versio
 		return last, st, nil
 	}
 	f.LastVersion++
+	f.RevisionID = newRevision()
 	v.Qualifier = strconv.FormatInt(f.LastVersion, 10)
 	if err := s.checkVersionLimit(tx, v); err != nil {
 		return v, standing{}, err
@@ -100,8 +102,9 @@ func (r rows) lastNumber(f lamina.Function) (lamina.Version, standing, bool) {
 
 // publishLatest overwrites $LATEST.PUBLISHED. The generation that serves stays
 // with the row until the new one does.
-func (s *Service) publishLatest(tx *view.Tx, f lamina.Function, v lamina.Version) (lamina.Version, standing, error) {
+func (s *Service) publishLatest(tx *view.Tx, f *lamina.Function, v lamina.Version) (lamina.Version, standing, error) {
 	v.Qualifier = lamina.LatestPublished
+	f.RevisionID = newRevision()
 	r := s.at(tx)
 	row, ok := r.versions.Get(v.Key())
 	if !ok {
@@ -112,7 +115,7 @@ func (s *Service) publishLatest(tx *view.Tx, f lamina.Function, v lamina.Version
 		return v, comingUp(v, lamina.VersionStatus{}), tx.Do(s.Tables.Versions.Put(v.Key(), v))
 	}
 	former := row.Value
-	switch now := r.version(f, former); {
+	switch now := r.version(*f, former); {
 	case now.state == lamina.StateDeleting:
 		return v, standing{}, lamina.Errorf(lamina.CodeResourceConflict, textWrongState, now.state)
 	case now.publishing():

@@ -1,6 +1,8 @@
 package lambda
 
 import (
+	"crypto/sha256"
+
 	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/store/view"
 )
@@ -152,6 +154,20 @@ func settled(v lamina.Version, st lamina.VersionStatus) standing {
 	}
 	return out
 }
+
+// revision is the RevisionId of $LATEST in this standing. AWS gives it another one
+// when a creation or an update is done (seen; that of a version stays). What
+// follows from the stored one needs no writing.
+func (st standing) revision(f lamina.Function) string {
+	if st.publishing() && st.state != lamina.StateDeleting {
+		return f.RevisionID
+	}
+	sum := sha256.Sum256([]byte("settled " + f.RevisionID))
+	return uuid([16]byte(sum[:16]))
+}
+
+// revision is the RevisionId of $LATEST now.
+func (r rows) revision(f lamina.Function) string { return r.latest(f).revision(f) }
 
 // publishing says that a version is still being brought up.
 func (st standing) publishing() bool {

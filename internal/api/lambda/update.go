@@ -37,7 +37,7 @@ func (s *Service) updateConfiguration(ctx context.Context, in *model.UpdateFunct
 		if err := s.checkSteady(tx, *f); err != nil {
 			return err
 		}
-		if err := checkRevision(in.RevisionId, f.RevisionID, readFunction); err != nil {
+		if err := checkRevision(in.RevisionId, s.at(tx).revision(*f), readFunction); err != nil {
 			return err
 		}
 		if err := s.configure(s.at(tx), f.Scope, &f.Config, settingsOfUpdate(in)); err != nil {
@@ -115,7 +115,7 @@ func (s *Service) replaceCode(tx *view.Tx, f *lamina.Function, in *model.UpdateF
 	if err := s.checkSteady(tx, *f); err != nil {
 		return nil, err
 	}
-	if err := checkRevision(in.RevisionId, f.RevisionID, readFunction); err != nil {
+	if err := checkRevision(in.RevisionId, s.at(tx).revision(*f), readFunction); err != nil {
 		return nil, err
 	}
 	if err := checkUnpacked(f.Config); err != nil {
