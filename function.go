@@ -174,7 +174,7 @@ type RuntimeUpdate struct {
 // ResourcePolicy says who besides the account may call a function or one qualifier of it.
 type ResourcePolicy struct {
 	RevisionID string            `json:"revisionId,omitempty"` // of a layer's; any other has that of what it belongs to
-	Statements []PolicyStatement `json:"statements"` // in the order they were added
+	Statements []PolicyStatement `json:"statements"`           // in the order they were added
 }
 
 // PolicyStatement is one statement of a resource policy.

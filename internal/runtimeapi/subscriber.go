@@ -69,7 +69,7 @@ func (sub *subscriber) add(e TelemetryEvent) {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	size := e.size()
-	if len(sub.batch) >= sub.items || sub.size >= sub.bytes {
+	if sub.full() {
 		sub.lost.Bytes += size
 		sub.lost.Records++
 		sub.lost.Reason = cmp.Or(sub.lost.Reason, reasonSlow)
@@ -77,11 +77,24 @@ func (sub *subscriber) add(e TelemetryEvent) {
 	}
 	sub.batch = append(sub.batch, e)
 	sub.size += size
-	sub.due = sub.due || len(sub.batch) >= sub.items || sub.size >= sub.bytes
+	sub.due = sub.due || sub.full()
 	if sub.due || len(sub.batch) == 1 {
 		poke(sub.wake)
 	}
 }
+
+// full says whether the batch takes no more; one that is to tell of lost events
+// keeps a place for that. sub.mu is held.
+func (sub *subscriber) full() bool {
+	items := sub.items
+	if sub.lost.Records > 0 {
+		items--
+	}
+	return len(sub.batch) >= items || sub.size >= sub.bytes
+}
+
+// owing says whether there is something to send. sub.mu is held.
+func (sub *subscriber) owing() bool { return len(sub.batch) > 0 || sub.lost.Records > 0 }
 
 func poke(c chan struct{}) {
 	select {
@@ -103,7 +116,7 @@ func (sub *subscriber) run() {
 		case <-sub.wake:
 			sub.mu.Lock()
 			due = sub.due
-			if first := len(sub.batch) > 0 && !counting; first && !due {
+			if first := sub.owing() && !counting; first && !due {
 				timer.Reset(sub.timeout)
 				counting = true
 			}
@@ -121,16 +134,29 @@ func (sub *subscriber) run() {
 	}
 }
 
-// ship sends the batch there is.
+// ship sends the batch there is. One that was full before events were lost has
+// no place to tell of them: the next one does.
 func (sub *subscriber) ship() {
 	sub.mu.Lock()
 	batch, lost := sub.batch, sub.lost
-	sub.batch, sub.size, sub.due, sub.lost = nil, 0, false, dropped{}
+	sub.batch, sub.size, sub.due = nil, 0, false
+	if len(batch) < sub.items {
+		sub.lost = dropped{}
+	} else {
+		lost = dropped{}
+	}
 	sub.sending = true
 	sub.mu.Unlock()
 	err := sub.deliver(batch, lost)
 	sub.mu.Lock()
 	sub.sending = false
+	left := sub.owing() // what came meanwhile
+	if left {
+		poke(sub.wake)
+	}
+	if !left || err != nil {
+		sub.releaseLocked()
+	}
 	if err != nil {
 		for i := range batch {
 			sub.lost.Bytes += batch[i].size()
@@ -139,31 +165,13 @@ func (sub *subscriber) ship() {
 		sub.lost.Bytes += lost.Bytes
 		sub.lost.Reason = reasonBroken + err.Error()
 	}
-	if len(sub.batch) > 0 { // what came meanwhile
-		poke(sub.wake)
-	}
-	if len(sub.batch) == 0 || err != nil {
-		sub.releaseLocked()
-	}
 	sub.mu.Unlock()
 }
 
-// deliver sends a batch and what was lost before it; a full batch has no room for
-// that, which then comes by itself.
 func (sub *subscriber) deliver(batch []TelemetryEvent, lost dropped) error {
 	if lost.Records > 0 && slices.Contains(sub.types, TelemetryPlatform) {
-		notice := TelemetryEvent{Type: TelemetryPlatform, At: time.Now(), Platform: lost}
-		if len(batch) < sub.items {
-			return sub.post(append(batch, notice))
-		}
-		if err := sub.post([]TelemetryEvent{notice}); err != nil {
-			return err
-		}
+		batch = append(batch, TelemetryEvent{Type: TelemetryPlatform, At: time.Now(), Platform: lost})
 	}
-	return sub.post(batch)
-}
-
-func (sub *subscriber) post(batch []TelemetryEvent) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -179,7 +187,7 @@ func (sub *subscriber) post(batch []TelemetryEvent) error {
 // flush has the batch sent and waits until nothing is left.
 func (sub *subscriber) flush(ctx context.Context) {
 	sub.mu.Lock()
-	if len(sub.batch) == 0 && !sub.sending || sub.ctx.Err() != nil {
+	if !sub.owing() && !sub.sending || sub.ctx.Err() != nil {
 		sub.mu.Unlock()
 		return
 	}

@@ -237,6 +237,37 @@ func TestPoint30_SlowSubscriber(t *testing.T) {
 	}
 }
 
+// No batch has more events than its subscriber asked for, the word of what was
+// lost included.
+func TestTelemetryBatchesStayInBounds(t *testing.T) {
+	e := serveF(t)
+	b := listenForBatches(t)
+	id := e.register("x")
+	body := strings.Replace(wants(b.uri("sandbox.localdomain", ""), "platform", "function"), `"timeoutMs":25`, `"timeoutMs":25,"maxItems":1000,"maxBytes":1048576`, 1)
+	e.worker().put(body, identified(id)).expect(t, 200, `"OK"`)
+	const n = 5000
+	for range n {
+		e.Telemetry(line(TelemetryFunction, "x"))
+	}
+	close(b.release)
+	e.FlushTelemetry(t.Context())
+	total := 0
+	for _, event := range b.all() {
+		total++
+		if event["type"] == "platform.logsDropped" {
+			total += int(event["record"].(map[string]any)["droppedRecords"].(float64)) - 1
+		}
+	}
+	if total != n {
+		t.Errorf("%d of %d events arrived or are told of as lost", total, n)
+	}
+	for _, batch := range b.got {
+		if len(batch) > 1000 {
+			t.Errorf("a batch of %d events", len(batch))
+		}
+	}
+}
+
 // A subscriber that refuses learns of what it refused.
 func TestTelemetryRefusedBatch(t *testing.T) {
 	e := serveF(t)
