@@ -165,10 +165,18 @@ func ExitOf(state *os.ProcessState) Exit {
 	if state == nil {
 		return Exit{Code: -1}
 	}
-	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return Exit{Code: -1, Signal: ws.Signal()}
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok {
+		return ExitOfStatus(ws)
 	}
 	return Exit{Code: state.ExitCode()}
+}
+
+// ExitOfStatus reads how a process ended from its wait status.
+func ExitOfStatus(ws syscall.WaitStatus) Exit {
+	if ws.Signaled() {
+		return Exit{Code: -1, Signal: ws.Signal()}
+	}
+	return Exit{Code: ws.ExitStatus()}
 }
 
 // String is the wording of Go and of AWS: "exit status 1" or "signal: killed".

@@ -171,7 +171,7 @@ func (one *command) begun(r initReport) (*command, error) {
 	}
 	one.all.mu.Lock()
 	defer one.all.mu.Unlock()
-	one.pid = one.all.outside(r.PID)
+	one.pid = outside(one.all.initPID, r.PID)
 	return one, nil
 }
 
@@ -235,5 +235,5 @@ func (one *command) Usage() (sandbox.Usage, error) {
 
 // Dial implements sandbox.Dialer.
 func (p *process) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return sandbox.DialIn(ctx, p.PID(), network, addr)
+	return sandbox.DialIn(ctx, p.first(), network, addr)
 }

@@ -3,16 +3,20 @@ package plain
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 )
 
-// outside gives the host's number of a process that the init has just started;
-// 0 when it is gone already.
-func (c *commands) outside(inside int) int {
-	for _, pid := range sandbox.Children(c.initPID) {
+// isChild says whether a process is another's, which it is until that has buried it.
+func isChild(pid, parent int) bool { return slices.Contains(sandbox.Children(parent), pid) }
+
+// outside gives the host's number of a process that an environment's first one
+// has just started; 0 when it is gone already.
+func outside(first, inside int) int {
+	for _, pid := range sandbox.Children(first) {
 		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if err != nil {
 			continue

@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,10 +47,11 @@ type stageSpec struct {
 }
 
 // outcome is what the stage tells back, on descriptor 4, unless it became the
-// command.
+// command. After it the reaper's word is to come: how the command ended.
 type outcome struct {
 	Error  string
 	NoProc bool
+	PID    int // of the command, as the environment sees it; 0: the stage became it
 }
 
 // namespaceFlags is what an environment has of its own.
@@ -138,7 +140,6 @@ func startStage(ctx context.Context, h host, network *netns.Namespace, group *cg
 		group.Remove()
 		return nil, outcome{}, err
 	}
-	defer outR.Close()
 	cmd := exec.Command("/proc/self/exe", stageArg)
 	cmd.Args[0] = "lamina"
 	cmd.Env = []string{"GOMAXPROCS=1", "GOGC=off"} // a short life with one thread
@@ -157,12 +158,16 @@ func startStage(ctx context.Context, h host, network *netns.Namespace, group *cg
 	orderR.Close()
 	outW.Close()
 	if err != nil {
+		outR.Close()
 		group.Remove()
 		return nil, outcome{}, err
 	}
 	stop := context.AfterFunc(ctx, func() { p.Kill() })
 	defer stop()
-	out, err := converse(p, o, orderW, outR)
+	p.outcome = outR
+	p.words = bufio.NewReader(outR)
+	out, err := converse(p, o, orderW)
+	go p.watch()
 	if err == nil && !stop() {
 		err = ctx.Err()
 	}
@@ -175,23 +180,29 @@ func startStage(ctx context.Context, h host, network *netns.Namespace, group *cg
 }
 
 // converse attaches the waiting stage to its cgroup, orders it on and hears the outcome.
-func converse(p *process, o order, orderW io.WriteCloser, outR io.Reader) (outcome, error) {
-	if err := p.group.Attach(p.PID()); err != nil {
+func converse(p *process, o order, orderW io.WriteCloser) (outcome, error) {
+	if err := p.group.Attach(p.first()); err != nil {
 		return outcome{}, err
 	}
 	if err := json.NewEncoder(orderW).Encode(o); err != nil {
 		return outcome{}, fmt.Errorf("ordering the stage: %w", err)
 	}
 	orderW.Close()
-	data, err := io.ReadAll(outR) // ends with the exec, which closes the other end
-	if err != nil {
+	line, err := p.words.ReadBytes('\n') // at the latest an exec closes the other end
+	if err != nil && (!errors.Is(err, io.EOF) || len(line) > 0) {
 		return outcome{}, fmt.Errorf("hearing from the stage: %w", err)
 	}
 	var out outcome
-	if len(data) > 0 {
-		err = json.Unmarshal(data, &out)
-	} else if o.Probe {
+	switch {
+	case len(line) > 0:
+		err = json.Unmarshal(line, &out)
+	case o.Probe:
 		err = errors.New("the stage died")
+	default:
+		err = nil
+	}
+	if out.PID > 0 {
+		p.reaped, p.command = true, outside(p.first(), out.PID)
 	}
 	return out, err
 }

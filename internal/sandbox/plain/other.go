@@ -49,5 +49,10 @@ func (d *Driver) launch(ctx context.Context, spec sandbox.Spec) (*process, error
 	if d.host.dropUser {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(spec.UID), Gid: uint32(spec.GID)}
 	}
-	return run(cmd, spec.CPUs, false, nil, spec.Log, spec.Init, spec.WorkDir)
+	p, err := run(cmd, spec.CPUs, false, nil, spec.Log, spec.Init, spec.WorkDir)
+	if err != nil {
+		return nil, err
+	}
+	go p.watch()
+	return p, nil
 }

@@ -1,8 +1,12 @@
 package plain
 
 import (
+	"bufio"
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -15,15 +19,21 @@ import (
 // process is one running environment.
 type process struct {
 	*sandbox.Lifetime
-	cmd   *exec.Cmd
-	group *cgroup.Group // nil without cgroups
-	pidNS bool          // the death of the first process is that of all
+	cmd     *exec.Cmd     // its first process
+	group   *cgroup.Group // nil without cgroups
+	pidNS   bool          // the death of the first process is that of all
+	outcome *os.File      // what the first process says; nil: nothing
+	words   *bufio.Reader // of outcome
+	// reaped says that the first process is the command's reaper; command is the
+	// command's PID then, 0 if it had ended before that could be found.
+	reaped  bool
+	command int
 	// commands are run by the first process, if that is an init; else nil.
 	commands *commands
 }
 
-// run starts cmd on these CPUs, with its output going to log, and watches it to its end. Once
-// started, it owns group. A cmd that becomes an init, for commands in workDir,
+// run starts cmd on these CPUs, with its output going to log. Who runs it has it
+// watched to its end. Once started, it owns group. A cmd that becomes an init, for commands in workDir,
 // has its socket as the last of its files.
 func run(cmd *exec.Cmd, cpus []int, pidNS bool, group *cgroup.Group, log func(sandbox.Stream, []byte), isInit bool, workDir string) (*process, error) {
 	output, err := sandbox.OpenOutput(log)
@@ -54,7 +64,6 @@ func run(cmd *exec.Cmd, cpus []int, pidNS bool, group *cgroup.Group, log func(sa
 		p.commands.initPID = cmd.Process.Pid
 		p.commands.readers.Go(p.commands.follow)
 	}
-	go p.watch()
 	return p, nil
 }
 
@@ -67,10 +76,23 @@ func (p *process) watch() {
 		p.awaitGroup()
 	}
 	p.commands.close()
-	exit := sandbox.ExitOf(p.cmd.ProcessState)
+	exit := p.howItEnded()
 	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.group.Remove()
 	p.End(exit)
+}
+
+// howItEnded is the reaper's word on the command, else the end of the first process.
+func (p *process) howItEnded() sandbox.Exit {
+	if p.outcome == nil {
+		return sandbox.ExitOf(p.cmd.ProcessState)
+	}
+	defer p.outcome.Close()
+	var status [4]byte
+	if _, err := io.ReadFull(p.words, status[:]); err != nil || !p.reaped { // the first process was killed, or is the command
+		return sandbox.ExitOf(p.cmd.ProcessState)
+	}
+	return sandbox.ExitOfStatus(syscall.WaitStatus(binary.NativeEndian.Uint32(status[:])))
 }
 
 // killGroup kills what is known of a tree without PID namespace. The group's
@@ -91,11 +113,35 @@ func (p *process) awaitGroup() {
 	}
 }
 
-func (p *process) PID() int { return p.cmd.Process.Pid }
+// first is the PID of the first process, which its Wait has not freed.
+func (p *process) first() int { return p.cmd.Process.Pid }
+
+func (p *process) PID() int { return cmp.Or(p.command, p.first()) }
 
 func (p *process) Signal(sig os.Signal) error {
+	if p.reaped {
+		if err := p.Unreaped(func() error { return p.signalCommand(sig) }); !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		return nil
+	}
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signalling process %d: %w", p.PID(), err)
+	}
+	return nil
+}
+
+// signalCommand reaches nobody once the command has ended: its PID may be another's.
+func (p *process) signalCommand(sig os.Signal) error {
+	n, ok := sig.(syscall.Signal)
+	if !ok {
+		return fmt.Errorf("signalling process %d: no signal of this system: %v", p.command, sig)
+	}
+	if !isChild(p.command, p.first()) {
+		return nil
+	}
+	if err := syscall.Kill(p.command, n); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("signalling process %d: %w", p.command, err)
 	}
 	return nil
 }
@@ -108,7 +154,7 @@ func (p *process) Kill() error {
 		return p.cmd.Process.Kill()
 	})
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("killing process %d: %w", p.PID(), err)
+		return fmt.Errorf("killing process %d: %w", p.first(), err)
 	}
 	return nil
 }
@@ -116,7 +162,7 @@ func (p *process) Kill() error {
 func (p *process) Usage() (u sandbox.Usage, err error) {
 	err = p.Unreaped(func() error {
 		if u, err = p.group.Usage(); err != nil {
-			u, err = sandbox.TreeUsage(p.PID())
+			u, err = sandbox.TreeUsage(p.first())
 		}
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"syscall"
@@ -13,30 +14,33 @@ import (
 )
 
 // stage is the whole life of the re-executed binary: it waits for its order,
-// builds the environment around itself and becomes the command. No helper
-// process stays behind.
+// builds the environment around itself, and becomes the command's reaper or,
+// without namespaces, the command.
 func stage() int {
 	runtime.LockOSThread() // capabilities and no_new_privs belong to a thread, and exec keeps this one
 	orders, answer := os.NewFile(3, "order"), os.NewFile(4, "outcome")
 	syscall.CloseOnExec(3)
 	syscall.CloseOnExec(4)
+	_ = unix.CloseRange(initFD+1, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // what whoever started lamina left open; before Linux 5.11 it stays so
 	var o order
 	if err := json.NewDecoder(orders).Decode(&o); err != nil {
 		return 1 // who started us has gone
 	}
 	out := outcome{NoProc: o.NoProc}
-	if err := become(o, &out); err != nil {
+	tell := func(out outcome) error { return json.NewEncoder(answer).Encode(out) }
+	if err := become(o, &out, tell); err != nil {
 		out.Error = err.Error()
 	}
-	json.NewEncoder(answer).Encode(out)
+	_ = tell(out) // who does not hear it has gone
 	if out.Error != "" {
 		return 1
 	}
 	return 0
 }
 
-// become returns only on failure, or when all is well with a probe.
-func become(o order, out *outcome) error {
+// become returns only on failure, or when all is well with a probe. It tells of a
+// function's process that it has started.
+func become(o order, out *outcome, tell func(outcome) error) error {
 	self := -1
 	if o.Spec.Init { // found before the host's files are out of sight
 		var err error
@@ -75,25 +79,39 @@ func become(o order, out *outcome) error {
 		return fmt.Errorf("Runtime.InvalidEntrypoint: %w", err)
 	}
 	syscall.Umask(0o022)
+	if o.Namespaces {
+		if err := runReaped(path, o.Spec, func(pid int) error { out.PID = pid; return tell(*out) }); !errors.Is(err, errNoReaper) {
+			return err
+		}
+	}
 	err = syscall.Exec(path, o.Spec.Argv, o.Spec.Env)
 	return fmt.Errorf("Runtime.InvalidEntrypoint: running %s: %w", path, err)
 }
 
+// errNoReaper says that the function's process has to be the first one.
+var errNoReaper = errors.New("no reaper")
+
 // becomeInit runs this binary once more, so that no thread of it keeps what this
-// one has just given up. There is no path to it any more.
+// one has just given up.
 func becomeInit(self int) error {
-	argv, err := syscall.SlicePtrFromStrings([]string{"lamina", initArg})
+	err := execFile(self, []string{"lamina", initArg}, []string{"GOMAXPROCS=1"})
+	return fmt.Errorf("running lamina as the environment's init, which its user (%d) must be allowed to: %w", os.Getuid(), err)
+}
+
+// execFile becomes the program in an open file, to which there need be no path.
+func execFile(fd int, argv, env []string) error {
+	args, err := syscall.SlicePtrFromStrings(argv)
 	if err != nil {
 		return err
 	}
-	env, err := syscall.SlicePtrFromStrings([]string{"GOMAXPROCS=1"})
+	vars, err := syscall.SlicePtrFromStrings(env)
 	if err != nil {
 		return err
 	}
 	var none [1]byte
-	_, _, errno := syscall.RawSyscall6(unix.SYS_EXECVEAT, uintptr(self), uintptr(unsafe.Pointer(&none[0])),
-		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&env[0])), unix.AT_EMPTY_PATH, 0)
-	return fmt.Errorf("running lamina as the environment's init, which its user (%d) must be allowed to: %w", os.Getuid(), errno)
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EXECVEAT, uintptr(fd), uintptr(unsafe.Pointer(&none[0])),
+		uintptr(unsafe.Pointer(&args[0])), uintptr(unsafe.Pointer(&vars[0])), unix.AT_EMPTY_PATH, 0)
+	return errno
 }
 
 // setLimits sets the descriptors' limit as far as the hard limit permits, and no core files.

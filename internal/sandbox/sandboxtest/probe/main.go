@@ -71,6 +71,12 @@ func probe(id, what string, args []string) int {
 		return growTree(id, what == "tree", args[0] == "true")
 	case "orphan":
 		return leaveOrphan(id)
+	case "raise":
+		fmt.Println(syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -" + args[0] + " $$; sleep 1000"}, nil)) // Go has handlers of its own
+	case "descriptors":
+		printDescriptors()
+	case "brood":
+		return brood(id)
 	case "nap":
 		time.Sleep(50 * time.Millisecond)
 	case "dead":
@@ -255,6 +261,33 @@ func leaveOrphan(id string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	return 0
+}
+
+// printDescriptors lists what the process was given: what a Go program opens for
+// itself is not open yet or says so.
+func printDescriptors() {
+	for fd := range 64 {
+		var st syscall.Stat_t
+		if syscall.Fstat(fd, &st) != nil {
+			continue
+		}
+		if flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0); errno == 0 && flags&syscall.FD_CLOEXEC == 0 {
+			fmt.Println(fd)
+		}
+	}
+}
+
+// brood leaves orphans behind and waits until they have died and been buried.
+func brood(id string) int {
+	for range 20 {
+		if err := exec.Command("/proc/self/exe", id, "orphan").Run(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	time.Sleep(200 * time.Millisecond)
+	countOrphans(id)
 	return 0
 }
 
