@@ -1,6 +1,8 @@
 package lamina
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -23,6 +25,26 @@ func FunctionARN(s Scope, name, qualifier string) string {
 // CapacityProviderARN names a capacity provider (a colon before the name, not a slash).
 func CapacityProviderARN(s Scope, name string) string {
 	return fmt.Sprintf("arn:aws:lambda:%s:%s:capacity-provider:%s", s.Region, s.Account, name)
+}
+
+// RuntimeVersion is the one version of a runtime that there is, as AWS writes it:
+// python:3.13.v14 (AWS: "runtime-management-identify"; the number is chosen). "" has none.
+func RuntimeVersion(runtime string) string {
+	at := strings.IndexAny(runtime, ".0123456789")
+	if at < 0 {
+		return runtime
+	}
+	number := strings.TrimSuffix(strings.TrimPrefix(runtime[at:], "."), ".x")
+	return runtime[:at] + ":" + number + ".v1"
+}
+
+// RuntimeVersionARN names that version (form AWS's, hash chosen). "" has none.
+func RuntimeVersionARN(region, runtime string) string {
+	if runtime == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(runtime))
+	return "arn:aws:lambda:" + region + "::runtime:" + hex.EncodeToString(sum[:])
 }
 
 // SplitARN cuts an ARN into its six fields; ok is false when it is none.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
@@ -108,12 +109,13 @@ func (r *record) body(spec *wire.EnvironmentSpec) any {
 		return struct {
 			InitializationType string `json:"initializationType"`
 			Phase              string `json:"phase"`
-			RuntimeVersion     string `json:"runtimeVersion"`
+			RuntimeVersion     string `json:"runtimeVersion,omitempty"`
+			RuntimeVersionARN  string `json:"runtimeVersionArn,omitempty"`
 			FunctionName       string `json:"functionName"`
 			FunctionVersion    string `json:"functionVersion"`
 			InstanceID         string `json:"instanceId"`
 			InstanceMaxMemory  int64  `json:"instanceMaxMemory"`
-		}{initType(spec), "init", spec.Runtime, spec.Function, spec.Qualifier, spec.LogStream, int64(spec.MemoryMB) << 20}
+		}{initType(spec), "init", lamina.RuntimeVersion(spec.Runtime), lamina.RuntimeVersionARN(spec.Region, spec.Runtime), spec.Function, spec.Qualifier, spec.LogStream, int64(spec.MemoryMB) << 20}
 	case initReport:
 		return struct {
 			InitializationType string  `json:"initializationType"`
@@ -177,7 +179,7 @@ func (r *record) body(spec *wire.EnvironmentSpec) any {
 func (r *record) text(spec *wire.EnvironmentSpec, at string) []string {
 	switch r.kind {
 	case initStart:
-		return []string{"INIT_START Runtime Version: " + spec.Runtime}
+		return []string{"INIT_START Runtime Version: " + lamina.RuntimeVersion(spec.Runtime) + "\tRuntime Version ARN: " + lamina.RuntimeVersionARN(spec.Region, spec.Runtime)}
 	case initReport:
 		if r.status == "success" {
 			return nil

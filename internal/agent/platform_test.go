@@ -5,11 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lamina-dev/lamina"
 	"github.com/lamina-dev/lamina/internal/wire"
 )
 
 func TestLinesOfOrdinaryFunctions(t *testing.T) {
 	const at = 1732000000123
+	runtimeARN := lamina.RuntimeVersionARN("us-east-1", "python3.13")
 	ms := time.Millisecond
 	ok := record{kind: invokeReport, requestID: "id", status: "success", duration: 2*ms + 41*time.Microsecond, ended: &ended{memory: 36 << 20}}
 	first := ok
@@ -24,6 +26,9 @@ func TestLinesOfOrdinaryFunctions(t *testing.T) {
 		text string
 		json string
 	}{
+		{"environment", record{kind: initStart}, "INIT_START Runtime Version: python:3.13.v1\tRuntime Version ARN: " + runtimeARN,
+			`{"time":"2024-11-19T07:06:40.123Z","type":"platform.initStart","record":{"initializationType":"on-demand","phase":"init","runtimeVersion":"python:3.13.v1","runtimeVersionArn":"` + runtimeARN +
+				`","functionName":"f","functionVersion":"$LATEST","instanceId":"stream","instanceMaxMemory":134217728}}`},
 		{"start", record{kind: invokeStart, requestID: "id", functionARN: "arn"}, "START RequestId: id Version: $LATEST", `{"time":"2024-11-19T07:06:40.123Z","type":"platform.start","record":{"requestId":"id","functionArn":"arn","version":"$LATEST"}}`},
 		{"end", of(ok, invokeDone), "END RequestId: id", `{"time":"2024-11-19T07:06:40.123Z","type":"platform.runtimeDone","record":{"requestId":"id","status":"success","metrics":{"durationMs":2.041}}}`},
 		{"report", ok, "REPORT RequestId: id\tDuration: 2.04 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t",
@@ -39,7 +44,7 @@ func TestLinesOfOrdinaryFunctions(t *testing.T) {
 		{"init failed", record{kind: initReport, status: "error", errorType: "Runtime.ImportModuleError", duration: ms}, "INIT_REPORT Init Duration: 1.00 ms\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError", ""},
 		{"second init", record{kind: initReport, status: "timeout", phase: phaseInvoke, duration: ms}, "INIT_REPORT Init Duration: 1.00 ms\tPhase: invoke\tStatus: timeout", ""},
 	} {
-		spec := wire.EnvironmentSpec{Qualifier: "$LATEST", MemoryMB: 128, LogFormat: "Text"}
+		spec := wire.EnvironmentSpec{Function: "f", Runtime: "python3.13", Region: "us-east-1", LogStream: "stream", Qualifier: "$LATEST", MemoryMB: 128, LogFormat: "Text"}
 		if got := strings.Join(tt.r.lines(&spec, at), "\n"); got != tt.text {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.text)
 		}

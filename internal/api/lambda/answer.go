@@ -93,7 +93,7 @@ func describe(scope lamina.Scope, name string, c lamina.FunctionConfig) *model.F
 		out.Environment = &model.EnvironmentResponse{Variables: c.Environment}
 	}
 	if c.Runtime != "" {
-		out.RuntimeVersionConfig = &model.RuntimeVersionConfig{RuntimeVersionArn: new(runtimeARN(scope.Region, c.Runtime))}
+		out.RuntimeVersionConfig = &model.RuntimeVersionConfig{RuntimeVersionArn: new(lamina.RuntimeVersionARN(scope.Region, c.Runtime))}
 	}
 	for _, l := range c.Layers {
 		out.Layers = append(out.Layers, model.Layer{Arn: new(l.ARN), CodeSize: new(l.Size)})
@@ -162,10 +162,4 @@ func configSHA(c lamina.FunctionConfig) string {
 	}
 	sum := sha256.Sum256(raw)
 	return base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// runtimeARN names the one version of a runtime that there is (form AWS's, hash chosen).
-func runtimeARN(region, runtime string) string {
-	sum := sha256.Sum256([]byte(runtime))
-	return "arn:aws:lambda:" + region + "::runtime:" + hex.EncodeToString(sum[:])
 }
