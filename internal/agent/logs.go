@@ -182,10 +182,13 @@ func (b *logBuffer) line(p []byte) { b.lineOf(runtimeapi.TelemetryFunction, p) }
 // extensionLine takes one line of an extension's output.
 func (b *logBuffer) extensionLine(p []byte) { b.lineOf(runtimeapi.TelemetryExtension, p) }
 
+// lineEnd is what our bootstraps write for a line's end within an event.
+var lineEnd = []byte{0xff}
+
 func (b *logBuffer) lineOf(typ string, p []byte) {
 	at := time.Now().UnixMilli()
 	if !utf8.Valid(p) {
-		p = bytes.ToValidUTF8(p, []byte("\uFFFD"))
+		p = bytes.ToValidUTF8(bytes.ReplaceAll(p, lineEnd, []byte{'\n'}), []byte("\uFFFD"))
 	}
 	if b.tap != nil {
 		b.tap(typ, at, p, nil)

@@ -338,7 +338,7 @@ func TestOrdinaryFunctionsHaveTheirOwnKernel(t *testing.T) {
 const loggingPython = `
 import json, os
 def handler(event, context):
-    os.write(1, b"raw \xff byte\n")
+    os.write(1, b"raw \xfe byte\n")
     for level in ["DEBUG", "ERROR"]:
         print(json.dumps({"level": level, "timestamp": "2026-11-27T10:00:00Z", "message": level + " line"}))
     return {"custom": {"wrapped": os.environ.get("WRAPPED", "no")}}
@@ -381,4 +381,32 @@ func TestWrapperAndLogs(t *testing.T) {
 	if strings.Contains(log.String(), "DEBUG line") {
 		t.Errorf("a line below the function's level:\n%s", log.String())
 	}
+}
+
+// TestEventOfManyLines: what a function logs at once is one event, its lines' ends
+// and all, as on AWS.
+func TestEventOfManyLines(t *testing.T) {
+	needPython(t)
+	p := makeGround(t, up(t))
+	code, err := setup.Zip(map[string][]byte{"app.py": []byte("import logging\ndef handler(event, context):\n    logging.warning('two\\nlines')\n    raise ValueError('broke')\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.ordinary(t, "f", "", func(in *lambda.CreateFunctionInput) { in.Code.ZipFile = code })
+	if _, err := p.Lambda.Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String("f")}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 10*time.Second, "two events of several lines", func() bool {
+		out, err := p.Logs.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/f")})
+		if err != nil {
+			return false
+		}
+		found := 0
+		for _, e := range out.Events {
+			if strings.HasSuffix(*e.Message, "\ttwo\nlines") || strings.HasPrefix(*e.Message, "[ERROR] ValueError: broke\nTraceback (most recent call last):\n\u00a0\u00a0File ") {
+				found++
+			}
+		}
+		return found == 2
+	})
 }

@@ -405,12 +405,12 @@ func TestJSONLogs(t *testing.T) {
 func TestTextLogs(t *testing.T) {
 	f := run(t, "Logs", options{Text: true}).WaitReady()
 	f.Call(`"e"`)
-	for _, whole := range []string{"plain e", "[WARN] two\rlines \"ä\" 😀", "[INFO] by the runtime e", "some bytes", "out e", "err e", strings.Repeat("y", 100000), "no newline"} {
+	for _, whole := range []string{"plain e", "[WARN] two\xfflines \"ä\" 😀", "[INFO] by the runtime e", "some bytes", "out e", "err e", strings.Repeat("y", 100000), "no newline"} {
 		f.WaitLines(1, func(line string) bool { return line == whole })
 	}
 	f = run(t, "Errors", options{Text: true}).WaitReady()
 	f.Call(`"deep"`)
-	f.WaitLog("bad order: example.Functions$OrderException\rexample.Functions$OrderException: bad order\r\tat example.Functions$Errors.deeper(")
+	f.WaitLog("bad order: example.Functions$OrderException\xffexample.Functions$OrderException: bad order\xff\tat example.Functions$Errors.deeper(")
 }
 
 func TestLinesOfThreadsDoNotMix(t *testing.T) {

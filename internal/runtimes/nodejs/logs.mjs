@@ -33,7 +33,7 @@ const noRequest = callbacks ? undefined : "-";
 const requestId = () => (store.hasContext() ? store.getRequestId() : noRequest);
 
 function textLine(time, level, message, rest) {
-  return [time, String(requestId()), level, format(message, ...rest)].join("\t").replaceAll("\n", "\r"); // one event
+  return [time, String(requestId()), level, format(message, ...rest)].join("\t");
 }
 
 function jsonLine(timestamp, level, message, rest) {

@@ -721,7 +721,7 @@ export const handler = async () => {
 			if line := f.WaitLog("in init"); !strings.HasSuffix(line, "Z\t"+none+"\tINFO\tin init") {
 				t.Errorf("%q", line)
 			}
-			if line := f.WaitLog("careful"); !strings.HasSuffix(line, "Z\ttext-1\tWARN\tcareful\rnow { a: 1 }") {
+			if line := f.WaitLog("careful"); !strings.HasSuffix(line, "Z\ttext-1\tWARN\tcareful\xffnow { a: 1 }") {
 				t.Errorf("%q", line)
 			}
 			f.WaitLog("Z\ttext-1\tERROR\tInvoke Error \t{\"errorType\":\"RangeError\",\"errorMessage\":\"broke\",\"stack\":[\"RangeError: broke\",\"    at ")

@@ -44,9 +44,14 @@ function put(fd, data) {
   }
 }
 
-/** Writes one line to stdout. */
+/**
+ * Writes one event to stdout, where each line is one: what would end a line within
+ * it is a byte that no UTF-8 has, of which the agent makes a line's end again.
+ */
 export function writeLine(text) {
-  put(1, Buffer.from(text + "\n"));
+  const data = Buffer.from(text + "\n");
+  for (let at = data.indexOf(10); at < data.length - 1; at = data.indexOf(10, at + 1)) data[at] = 0xff;
+  put(1, data);
 }
 
 /** A stream's writing, a line at a time. */

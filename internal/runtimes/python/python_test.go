@@ -466,7 +466,7 @@ def handler(event, context):
 	if line := f.WaitLog("careful"); !strings.HasPrefix(line, "[WARNING]\t") || !strings.HasSuffix(line, "Z\ttext-1\tcareful") {
 		t.Errorf("%q", line)
 	}
-	if line := f.WaitLog("broke"); !strings.HasPrefix(line, "[ERROR] ValueError: broke\rTraceback (most recent call last):\r\u00a0\u00a0File ") {
+	if line := f.WaitLog("broke"); !strings.HasPrefix(line, "[ERROR] ValueError: broke\xffTraceback (most recent call last):\xff\u00a0\u00a0File ") {
 		t.Errorf("%q", line)
 	}
 }

@@ -49,12 +49,18 @@ class JSONFormatter(logging.Formatter):
         return encode_line(line)
 
 
+def one_event(text):
+    """Bytes without a line's end, since each line of the output is an event: it is a byte
+    that no UTF-8 has, of which the agent makes a line's end again."""
+    return text.encode("utf-8", "backslashreplace").replace(b"\n", b"\xff")
+
+
 class TextFormatter(logging.Formatter):
     def format(self, record):
         text = super().format(record)
         stamp = timestamp(record.created)[:-1]
         line = f"[{record.levelname}]\t{stamp}.{int(record.msecs):03d}Z\t{record.aws_request_id}\t{text}"
-        return line.rstrip("\n").replace("\n", "\r").encode("utf-8", "backslashreplace")  # one event
+        return one_event(line.rstrip("\n"))
 
 
 class LogHandler(logging.Handler):
@@ -101,8 +107,7 @@ def log_error(output, error):
         lines.append("Traceback (most recent call last):")
         for frame in error["stackTrace"]:
             lines += [no_break(line) for line in frame.splitlines()]
-    text = "\r".join(lines).replace("\n", "\r")  # one event, as on AWS
-    output.put(text.encode("utf-8", "backslashreplace"))
+    output.put(one_event("\n".join(lines)))
 
 
 def no_break(line):

@@ -70,10 +70,19 @@ final class Logs {
         return out.raw('}').raw('\n').bytes();
     }
 
-    /** One event, as on AWS: the line's ends within it are returns. */
+    /**
+     * One event, which each line of the output is: a line's end within it is a byte that no
+     * UTF-8 has, of which the agent makes a line's end again.
+     */
     private static byte[] textLine(String message, String level) {
         String text = level.equals("UNDEFINED") ? message : "[" + level + "] " + message;
-        return (text.stripTrailing().replace('\n', '\r') + "\n").getBytes(StandardCharsets.UTF_8);
+        byte[] line = (text.stripTrailing() + "\n").getBytes(StandardCharsets.UTF_8);
+        for (int i = 0; i < line.length - 1; i++) {
+            if (line[i] == '\n') {
+                line[i] = (byte) 0xff;
+            }
+        }
+        return line;
     }
 
     private static byte[] ended(byte[] message) {
