@@ -105,10 +105,12 @@ func (e *environment) reportAfterExtensions(in *wire.Invoke, res runtimeapi.Resu
 		select {
 		case <-idle:
 		case <-e.api().ExtensionOverdue():
-			res.Status, res.ErrorType = runtimeapi.StatusTimeout, "Sandbox.Timedout"
+			res.Status, res.ErrorType, res.Duration = runtimeapi.StatusTimeout, "Sandbox.Timedout", e.spec.Timeout
 		case <-proc.Done():
 		}
-		res.Duration += time.Since(began)
+		if res.Status != runtimeapi.StatusTimeout {
+			res.Duration += time.Since(began)
+		}
 		e.logs.invokeEnd(in, &res, initDuration)
 	}
 	e.ordinary.report.Store(&done)

@@ -112,7 +112,7 @@ func TestOrdinaryFunction(t *testing.T) {
 	t.Run("timeout", func(t *testing.T) {
 		r := p.run(t, "f", `{"sleep":10}`, nil)
 		if *r.FunctionError != "Unhandled" || r.body.ErrorType != "Sandbox.Timedout" || !strings.HasSuffix(r.body.ErrorMessage, "Task timed out after 2.00 seconds") ||
-			!strings.Contains(r.log, " Task timed out after 2.00 seconds\nEND") || !strings.Contains(r.log, "\tStatus: timeout\t\n") {
+			!strings.Contains(r.log, " Task timed out after 2.00 seconds\nEND") || !strings.Contains(r.log, "\tDuration: 2000.00 ms\t") || !strings.Contains(r.log, "\tStatus: timeout\t\n") {
 			t.Errorf("%s %q", r.Payload, r.log)
 		}
 		gone(t, p, warm.body.Stream)
