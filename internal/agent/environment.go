@@ -81,6 +81,7 @@ func (e *environment) serveAnew() {
 		Timeout:        e.spec.Timeout,
 		MaxConcurrency: e.spec.Slots,
 		Ordinary:       !e.spec.Managed,
+		JSONLogs:       e.spec.LogFormat != "Text",
 		Dial:           e.dial,
 		OnSubscribe:    e.subscribed,
 	}))

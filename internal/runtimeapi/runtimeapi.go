@@ -27,6 +27,9 @@ type Config struct {
 	// Ordinary marks a function that is not on managed instances: its extensions
 	// may register for INVOKE, and older schemas of the Telemetry API are known.
 	Ordinary bool
+	// JSONLogs says that the function's log format is JSON: subscribers get such
+	// lines as objects.
+	JSONLogs bool
 	// Dial connects to a telemetry destination from inside the environment; nil:
 	// from here.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -26,12 +26,13 @@ const (
 )
 
 // subscriber gathers the events that one extension wants and sends them in
-// batches. While a batch is on its way the next one grows to its limit; what
-// comes then is dropped and counted.
+// batches. While one is on its way the next grows to its limit; what comes then is
+// dropped and counted.
 type subscriber struct {
 	extension string
 	types     []string
-	items     int // limits of a batch
+	objects   bool // JSON lines are records that are objects, not strings
+	items     int  // limits of a batch
 	bytes     int
 	timeout   time.Duration // from a batch's first event
 	send      func(ctx context.Context, events [][]byte) error
@@ -42,9 +43,10 @@ type subscriber struct {
 	mu      sync.Mutex
 	batch   []TelemetryEvent
 	size    int
-	due     bool            // the batch is full, or somebody wants it sent
-	sending bool            // run is busy with a batch
-	waiting []chan struct{} // of flush, until nothing is left
+	leaving []TelemetryEvent // a full batch that run is about to take
+	sending bool             // one is on its way, or leaving
+	due     bool             // somebody wants the batch sent as it is
+	waiting []chan struct{}  // of flush, until nothing is left
 	lost    dropped
 }
 
@@ -77,8 +79,8 @@ func (sub *subscriber) add(e TelemetryEvent) {
 	}
 	sub.batch = append(sub.batch, e)
 	sub.size += size
-	sub.due = sub.due || sub.full()
-	if sub.due || len(sub.batch) == 1 {
+	sub.leave()
+	if len(sub.batch) == 1 {
 		poke(sub.wake)
 	}
 }
@@ -93,8 +95,19 @@ func (sub *subscriber) full() bool {
 	return len(sub.batch) >= items || sub.size >= sub.bytes
 }
 
+// leave makes room for the next batch if this one is full and none is on its way:
+// run may be long in coming when events come in a burst. sub.mu is held.
+func (sub *subscriber) leave() {
+	if !sub.sending && sub.full() {
+		sub.leaving, sub.batch, sub.size, sub.sending = sub.batch, nil, 0, true
+		poke(sub.wake)
+	}
+}
+
 // owing says whether there is something to send. sub.mu is held.
-func (sub *subscriber) owing() bool { return len(sub.batch) > 0 || sub.lost.Records > 0 }
+func (sub *subscriber) owing() bool {
+	return len(sub.batch)+len(sub.leaving) > 0 || sub.lost.Records > 0
+}
 
 func poke(c chan struct{}) {
 	select {
@@ -115,7 +128,7 @@ func (sub *subscriber) run() {
 		select {
 		case <-sub.wake:
 			sub.mu.Lock()
-			due = sub.due
+			due = sub.due || sub.leaving != nil
 			if first := sub.owing() && !counting; first && !due {
 				timer.Reset(sub.timeout)
 				counting = true
@@ -134,25 +147,35 @@ func (sub *subscriber) run() {
 	}
 }
 
-// ship sends the batch there is. One that was full before events were lost has
-// no place to tell of them: the next one does.
-func (sub *subscriber) ship() {
+// take gives the batch that is to be sent, and what it is to tell of. One that was
+// full before events were lost has no place for that: the next one does.
+func (sub *subscriber) take() (batch []TelemetryEvent, lost dropped) {
 	sub.mu.Lock()
-	batch, lost := sub.batch, sub.lost
-	sub.batch, sub.size, sub.due = nil, 0, false
-	if len(batch) < sub.items {
-		sub.lost = dropped{}
-	} else {
-		lost = dropped{}
+	defer sub.mu.Unlock()
+	batch, sub.leaving = sub.leaving, nil
+	if batch == nil {
+		batch, sub.batch, sub.size, sub.due = sub.batch, nil, 0, false
 	}
 	sub.sending = true
-	sub.mu.Unlock()
+	if len(batch) < sub.items {
+		lost, sub.lost = sub.lost, dropped{}
+	}
+	return batch, lost
+}
+
+// ship sends a batch.
+func (sub *subscriber) ship() {
+	batch, lost := sub.take()
 	err := sub.deliver(batch, lost)
 	sub.mu.Lock()
+	defer sub.mu.Unlock()
 	sub.sending = false
+	sub.leave()
 	left := sub.owing() // what came meanwhile
 	if left {
 		poke(sub.wake)
+	} else {
+		sub.due = false
 	}
 	if !left || err != nil {
 		sub.releaseLocked()
@@ -165,7 +188,6 @@ func (sub *subscriber) ship() {
 		sub.lost.Bytes += lost.Bytes
 		sub.lost.Reason = reasonBroken + err.Error()
 	}
-	sub.mu.Unlock()
 }
 
 func (sub *subscriber) deliver(batch []TelemetryEvent, lost dropped) error {
@@ -177,7 +199,7 @@ func (sub *subscriber) deliver(batch []TelemetryEvent, lost dropped) error {
 	}
 	events := make([][]byte, 0, len(batch))
 	for i := range batch {
-		events = append(events, batch[i].appendJSON(nil))
+		events = append(events, batch[i].appendJSON(nil, sub.objects))
 	}
 	ctx, cancel := context.WithTimeout(sub.ctx, sendTimeout)
 	defer cancel()

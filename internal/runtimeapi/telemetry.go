@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,11 +62,15 @@ func (e *TelemetryEvent) size() int {
 	return len(e.Line) + eventOverhead
 }
 
-// appendJSON appends the event as subscribers get it.
-func (e *TelemetryEvent) appendJSON(b []byte) []byte {
+// appendJSON appends the event as subscribers get it; objects says that a line
+// which is a JSON object is to be one.
+func (e *TelemetryEvent) appendJSON(b []byte, objects bool) []byte {
 	typ, record := e.Type, any(e.Line)
-	if e.Platform != nil {
+	switch {
+	case e.Platform != nil:
 		typ, record = e.Platform.TelemetryType(), e.Platform.TelemetryRecord()
+	case objects && strings.HasPrefix(e.Line, "{") && json.Valid([]byte(e.Line)):
+		record = json.RawMessage(e.Line)
 	}
 	raw, err := json.Marshal(struct {
 		Time   string `json:"time"`
@@ -222,10 +227,14 @@ func (s *Server) subscribe(w *conn, r *http.Request) error {
 	return nil
 }
 
-// schemas that are known, of ordinary functions older ones too.
-const managedSchema = "2025-01-29"
+// schemas that are known, of ordinary functions older ones too. In the first one
+// all lines are strings (AWS: "telemetry-schema-reference").
+const (
+	stringSchema  = "2022-07-01"
+	managedSchema = "2025-01-29"
+)
 
-var ordinarySchemas = []string{"2022-07-01", "2022-12-13", managedSchema}
+var ordinarySchemas = []string{stringSchema, "2022-12-13", managedSchema}
 
 // readSubscription checks what AWS's schema demands; the texts are ours.
 func (s *Server) readSubscription(body []byte) (subscription, error) {
@@ -234,7 +243,11 @@ func (s *Server) readSubscription(body []byte) (subscription, error) {
 		return in, fmt.Errorf("failed to parse JSON: %w", err)
 	}
 	if in.SchemaVersion != managedSchema && (!s.cfg.Ordinary || !slices.Contains(ordinarySchemas, in.SchemaVersion)) {
-		return in, fmt.Errorf("schemaVersion must be %s, not %q", managedSchema, in.SchemaVersion)
+		known := managedSchema
+		if s.cfg.Ordinary {
+			known = "one of " + strings.Join(ordinarySchemas, ", ")
+		}
+		return in, fmt.Errorf("schemaVersion must be %s, not %q", known, in.SchemaVersion)
 	}
 	if len(in.Types) == 0 {
 		return in, fmt.Errorf("types must name at least one of platform, function, extension")
@@ -270,6 +283,7 @@ func (s *Server) newSubscriber(name string, in subscription) (*subscriber, error
 	sub := &subscriber{
 		extension: name, types: in.Types, ctx: ctx, stop: stop,
 		items: *in.Buffering.MaxItems, bytes: *in.Buffering.MaxBytes,
+		objects: s.cfg.JSONLogs && in.SchemaVersion != stringSchema,
 		timeout: time.Duration(*in.Buffering.TimeoutMs) * time.Millisecond,
 		wake:    make(chan struct{}, 1),
 	}
@@ -304,5 +318,9 @@ func localAddr(uri string) (*url.URL, string, error) {
 	if host := strings.ToLower(u.Hostname()); u.Scheme != "http" || host != "sandbox.localdomain" && host != "sandbox" {
 		return nil, "", fmt.Errorf("destination.URI must be http://sandbox.localdomain:PORT, not %q", uri)
 	}
-	return u, net.JoinHostPort("127.0.0.1", cmp.Or(u.Port(), "80")), nil
+	port := cmp.Or(u.Port(), "80")
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return nil, "", fmt.Errorf("destination.URI must have a port from 1 to 65535, not %s", port)
+	}
+	return u, net.JoinHostPort("127.0.0.1", port), nil
 }

@@ -160,6 +160,7 @@ func TestTelemetryRefusals(t *testing.T) {
 		"many items":    {strings.Replace(good, `"timeoutMs":25`, `"maxItems":10001`, 1), id, 400, "buffering.maxItems must be from 1000 to 10000"},
 		"few bytes":     {strings.Replace(good, `"timeoutMs":25`, `"maxBytes":262143`, 1), id, 400, "buffering.maxBytes must be from 262144 to 1048576"},
 		"UDP":           {strings.Replace(good, `"HTTP"`, `"UDP"`, 1), id, 400, "destination.protocol"},
+		"no such port":  {wants("http://sandbox.localdomain:99999", "platform"), id, 400, "destination.URI must have a port from 1 to 65535"},
 		"no port":       {strings.Replace(good, `"HTTP"`, `"TCP"`, 1), id, 400, "destination.port"},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -172,6 +173,7 @@ func TestTelemetryRefusals(t *testing.T) {
 	}
 	ordinary := serve(t, Config{Function: "f", Ordinary: true})
 	id = identified(ordinary.register("x"))
+	ordinary.worker().put(strings.Replace(good, "2025-01-29", "2021-03-18", 1), id).expect(t, 400, "schemaVersion must be one of 2022-07-01, 2022-12-13, 2025-01-29")
 	for _, version := range []string{"2022-07-01", "2022-12-13", "2025-01-29"} {
 		ordinary.worker().put(strings.Replace(good, "2025-01-29", version, 1), id).expect(t, 200, `"OK"`)
 	}
@@ -266,6 +268,78 @@ func TestTelemetryBatchesStayInBounds(t *testing.T) {
 			t.Errorf("a batch of %d events", len(batch))
 		}
 	}
+}
+
+// TestTelemetryBurst: a burst that comes faster than anybody runs to send it loses
+// nothing as long as one batch beside the first holds it.
+func TestTelemetryBurst(t *testing.T) {
+	e := serveF(t)
+	b := listenForBatches(t)
+	close(b.release)
+	sub, err := e.newSubscriber("x", must(e.readSubscription([]byte(wants(b.uri("sandbox.localdomain", ""), "platform", "function")))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("x", 100)
+	n := 2*defaultBytes/(len(text)+eventOverhead) - 1
+	for range n {
+		sub.add(line(TelemetryFunction, text))
+	}
+	e.tel.work.Go(sub.run)
+	sub.flush(t.Context())
+	if got := b.all(); len(got) != n || got[0]["type"] != "function" {
+		t.Errorf("%d of %d events arrived", len(got), n)
+	}
+}
+
+// Lines are objects where a function's logs are JSON, but for the oldest schema.
+func TestTelemetryRecords(t *testing.T) {
+	for _, tt := range []struct {
+		schema string
+		json   bool
+		line   string
+		object bool
+	}{
+		{"2025-01-29", true, `{"level":"INFO","n":12345678901234567890}`, true},
+		{"2022-12-13", true, `{"level":"INFO","n":12345678901234567890}`, true},
+		{"2022-07-01", true, `{"level":"INFO","n":12345678901234567890}`, false},
+		{"2025-01-29", false, `{"level":"INFO","n":12345678901234567890}`, false},
+		{"2025-01-29", true, `{"level":`, false},
+		{"2025-01-29", true, "plain", false},
+		{"2025-01-29", true, "12", false},
+	} {
+		e := serve(t, Config{Function: "f", Ordinary: true, JSONLogs: tt.json})
+		var got bytes.Buffer
+		sub, err := e.newSubscriber("x", must(e.readSubscription([]byte(strings.Replace(wants("http://sandbox.localdomain:8080", "function"), "2025-01-29", tt.schema, 1)))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub.send = func(_ context.Context, events [][]byte) error {
+			got.Write(bytes.Join(events, nil))
+			return nil
+		}
+		sub.add(line(TelemetryFunction, tt.line))
+		sub.ship()
+		var event struct{ Record json.RawMessage }
+		if err := json.Unmarshal(got.Bytes(), &event); err != nil {
+			t.Fatal(err)
+		}
+		want := tt.line
+		if !tt.object {
+			quoted, _ := json.Marshal(tt.line)
+			want = string(quoted)
+		}
+		if string(event.Record) != want {
+			t.Errorf("%+v: %s", tt, event.Record)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // A subscriber that refuses learns of what it refused.
