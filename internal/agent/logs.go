@@ -360,7 +360,7 @@ func (b *logBuffer) invokeReport(in *wire.Invoke, res *runtimeapi.Result) {
 // invokeDone is the end of an ordinary function's own part of an invocation;
 // words are the platform's about it.
 func (b *logBuffer) invokeDone(in *wire.Invoke, res *runtimeapi.Result, words string) {
-	b.invokeEnds(invokeDone, in, res, &ended{words: words})
+	b.invokeEnds(invokeDone, in, res, &ended{words: words, produced: res.Produced}, spansOf(res))
 }
 
 // invokeEnd is the end of an ordinary function's invocation.
@@ -368,14 +368,14 @@ func (b *logBuffer) invokeEnd(in *wire.Invoke, res *runtimeapi.Result, init time
 	b.mu.Lock()
 	memory := b.memory
 	b.mu.Unlock()
-	b.invokeEnds(invokeReport, in, res, &ended{init: init, memory: memory})
+	b.invokeEnds(invokeReport, in, res, &ended{init: init, memory: memory}, nil)
 }
 
-func (b *logBuffer) invokeEnds(k kind, in *wire.Invoke, res *runtimeapi.Result, e *ended) {
+func (b *logBuffer) invokeEnds(k kind, in *wire.Invoke, res *runtimeapi.Result, e *ended, s *spans) {
 	b.platform(record{
 		kind: k, requestID: in.RequestID, functionARN: in.FunctionARN,
 		status: reportStatus(res.Status), errorType: res.ErrorType, duration: res.Duration,
-		ended: e, traceID: in.TraceID,
+		ended: e, traceID: in.TraceID, spans: s,
 	})
 }
 

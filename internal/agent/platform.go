@@ -38,7 +38,7 @@ type record struct {
 	count       int
 	phase       phase
 	ended       *ended // of an ordinary function's invocation
-	spans       *spans // of a report
+	spans       *spans // of a managed function's report, else of runtimeDone
 	traceID     string
 	extension   *runtimeapi.Extension // whose init or subscription it is about
 }
@@ -54,7 +54,9 @@ type spans struct {
 type ended struct {
 	init   time.Duration // of the environment's init, with its first invocation
 	memory int64         // bytes, the most so far
-	words  string        // the platform's own about an invocation that the runtime did not end
+	// produced is the response's size in bytes.
+	produced int64
+	words    string // the platform's own about an invocation that the runtime did not end
 }
 
 // level gives INFO to what went well and WARN to the rest; of ordinary functions
@@ -100,6 +102,7 @@ type metrics struct {
 	MemorySizeMB     int32   `json:"memorySizeMB,omitempty"`
 	MaxMemoryUsedMB  int64   `json:"maxMemoryUsedMB,omitempty"`
 	InitDurationMs   float64 `json:"initDurationMs,omitempty"`
+	ProducedBytes    *int64  `json:"producedBytes,omitempty"`
 }
 
 // body holds the fields of lmi-service.md 5.8 in their order.
@@ -153,6 +156,9 @@ func (r *record) body(spec *wire.EnvironmentSpec) any {
 		}{r.requestID, r.functionARN, spec.Qualifier, traced(r.traceID)}
 	case invokeDone, invokeReport:
 		m := metrics{DurationMs: millis(r.duration)}
+		if r.kind == invokeDone && r.spans != nil {
+			m.ProducedBytes = &r.ended.produced
+		}
 		if !spec.Managed && r.kind == invokeReport {
 			m = metrics{
 				DurationMs: millis(r.duration), BilledDurationMs: billed(r.duration + r.ended.init), MemorySizeMB: spec.MemoryMB,

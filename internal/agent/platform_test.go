@@ -31,6 +31,9 @@ func TestLinesOfOrdinaryFunctions(t *testing.T) {
 				`","functionName":"f","functionVersion":"$LATEST","instanceId":"stream","instanceMaxMemory":134217728}}`},
 		{"start", record{kind: invokeStart, requestID: "id", functionARN: "arn"}, "START RequestId: id Version: $LATEST", `{"time":"2024-11-19T07:06:40.123Z","type":"platform.start","record":{"requestId":"id","functionArn":"arn","version":"$LATEST"}}`},
 		{"end", of(ok, invokeDone), "END RequestId: id", `{"time":"2024-11-19T07:06:40.123Z","type":"platform.runtimeDone","record":{"requestId":"id","status":"success","metrics":{"durationMs":2.041}}}`},
+		{"end with an answer", record{kind: invokeDone, requestID: "id", status: "success", duration: 2 * ms, spans: &spans{time.UnixMilli(at), 2 * ms, 0}, ended: &ended{produced: 17}},
+			"END RequestId: id", `{"time":"2024-11-19T07:06:40.123Z","type":"platform.runtimeDone","record":{"requestId":"id","status":"success","metrics":{"durationMs":2,"producedBytes":17},"spans":[` +
+				`{"name":"responseLatency","start":"2024-11-19T07:06:40.123Z","durationMs":2},{"name":"responseDuration","start":"2024-11-19T07:06:40.125Z","durationMs":0}]}}`},
 		{"report", ok, "REPORT RequestId: id\tDuration: 2.04 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t",
 			`{"time":"2024-11-19T07:06:40.123Z","type":"platform.report","record":{"requestId":"id","status":"success","metrics":{"durationMs":2.041,"billedDurationMs":3,"memorySizeMB":128,"maxMemoryUsedMB":36}}}`},
 		{"cold", first, "REPORT RequestId: id\tDuration: 2.04 ms\tBilled Duration: 99 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\tInit Duration: 96.55 ms\t",

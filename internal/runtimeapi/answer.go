@@ -81,9 +81,9 @@ func (s *Server) response(w *conn, r *http.Request, id string) {
 		res = unusable("Function.ResponseSizeTooLarge", fmt.Sprintf(
 			"Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).", size, MaxResponse))
 	case err != nil:
-		res = unusable("Runtime.TruncatedResponse", "The response was cut short")
+		res = s.cutShort(c)
 	default:
-		res = Result{ContentType: cmp.Or(r.Header.Get("Content-Type"), typeBytes), Body: body, Streamed: mode != ""}
+		res = Result{ContentType: cmp.Or(r.Header.Get("Content-Type"), typeBytes), Body: body, Streamed: mode != "", Produced: size}
 		trailerError(r, &res)
 	}
 	if late := s.endAnswer(w, c, res); late != nil {
@@ -111,7 +111,7 @@ func (s *Server) failure(w *conn, r *http.Request, id string) {
 			err = late
 		}
 	case err != nil:
-		if late := s.endAnswer(w, c, unusable("Runtime.TruncatedResponse", "The response was cut short")); late != nil {
+		if late := s.endAnswer(w, c, s.cutShort(c)); late != nil {
 			err = late
 		}
 	default:
@@ -127,6 +127,7 @@ func postedError(r *http.Request, body []byte) Result {
 		ErrorType:   filterErrorType(r.Header.Get(headerErrorType)),
 		ContentType: cmp.Or(r.Header.Get("Content-Type"), typeJSON),
 		Body:        body,
+		Produced:    int64(len(body)),
 	}
 }
 
@@ -157,9 +158,34 @@ func (s *Server) beginAnswer(w *conn, id, echoed string) (*call, error) {
 	return c, nil
 }
 
+// timed adds to a result when what happened, unless that is known.
+func (c *call) timed(res Result) Result {
+	res.Duration = cmp.Or(res.Duration, time.Since(c.start))
+	res.Handed, res.Answered = c.start, c.answered
+	return res
+}
+
+// cutShort is the result of a response that broke off, unless within a moment the
+// runtime turns out to have ended, which is the better answer.
+func (s *Server) cutShort(c *call) Result {
+	res := unusable("Runtime.TruncatedResponse", "The response was cut short")
+	res.Duration = time.Since(c.start) // the wait is not the function's
+	timer := time.NewTimer(exitGrace)
+	defer timer.Stop()
+	select {
+	case <-s.ended:
+	case <-timer.C:
+	}
+	return res
+}
+
+// exitGrace is how long a response that was cut off waits for the news that its
+// runtime has ended (chosen).
+const exitGrace = 200 * time.Millisecond
+
 // endAnswer gives res to the caller, unless it came too late.
 func (s *Server) endAnswer(w *conn, c *call, res Result) error {
-	res.Duration, res.Handed, res.Answered = time.Since(c.start), c.start, c.answered
+	res = c.timed(res)
 	s.mu.Lock()
 	defer s.unlock()
 	state := c.state

@@ -155,9 +155,9 @@ func (s *Server) serveQuick(w *conn, h head) (goesOn bool) {
 	}
 	body := make([]byte, h.length)
 	n, err := io.ReadFull(w.r, body)
-	res := Result{ContentType: cmp.Or(w.kind, typeBytes), Body: body}
+	res := Result{ContentType: cmp.Or(w.kind, typeBytes), Body: body, Produced: int64(n)}
 	if err != nil {
-		res, err = unusable("Runtime.TruncatedResponse", "The response was cut short"), errTruncated
+		res, err = s.cutShort(c), errTruncated
 	}
 	if late := s.endAnswer(w, c, res); late != nil {
 		err = late

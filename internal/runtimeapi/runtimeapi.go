@@ -90,6 +90,7 @@ type Result struct {
 	// response of an Invocation that wants it so; all others have it in Body.
 	Streamed bool
 	Stream   *Stream
+	Produced int64         // bytes of the response, streamed or not
 	Duration time.Duration // from hand-over to answer
 	// Handed is when a worker had the event, Answered when its answer began; zero
 	// where there was none.

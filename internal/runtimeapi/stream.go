@@ -6,16 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 )
 
 // MaxStream bounds a streamed response (AWS: 200 MB, "Lambda quotas"; that these
 // are MiB, as the 6 MB of buffered ones, is chosen).
 const MaxStream = 200 << 20
-
-// exitGrace is how long a stream that was cut off waits for the news that its
-// runtime has ended, which is the better answer (chosen).
-const exitGrace = 200 * time.Millisecond
 
 // Stream is a response that is passed on while the runtime writes it. Nothing
 // of it is kept: the runtime waits for whoever reads. It is read to io.EOF or
@@ -71,15 +66,14 @@ func (s *Server) stream(w *conn, r *http.Request, id string, c *call) {
 		return
 	}
 	size, err := pass(st.in, r.Body)
-	res := Result{Streamed: true}
+	res := Result{Streamed: true, Produced: size}
 	switch {
 	case errors.Is(err, errTooLarge):
 		w.last = true
 		res = unusable("Function.ResponseSizeTooLarge", fmt.Sprintf(
 			"Response payload size (%d bytes) exceeded maximum allowed payload size (%d bytes).", size, MaxStream))
 	case err != nil:
-		st.awaitExit()
-		res = unusable("Runtime.TruncatedResponse", "The response was cut short")
+		res = s.cutShort(c)
 	default:
 		trailerError(r, &res)
 	}
@@ -131,16 +125,6 @@ func pass(out io.Writer, body io.Reader) (size int64, err error) {
 	}
 }
 
-// awaitExit waits a little for the end of the runtime.
-func (st *Stream) awaitExit() {
-	timer := time.NewTimer(exitGrace)
-	defer timer.Stop()
-	select {
-	case <-st.ended:
-	case <-timer.C:
-	}
-}
-
 // interrupt ends a response in pieces with the error that its worker reports
 // meanwhile; false: there is none to end.
 func (s *Server) interrupt(c *call, res Result) bool {
@@ -150,7 +134,7 @@ func (s *Server) interrupt(c *call, res Result) bool {
 		return false
 	}
 	c.reader.breakOff()
-	s.finish(c, outcome{res: res})
+	s.finish(c, outcome{res: c.timed(res)})
 	return true
 }
 

@@ -206,7 +206,7 @@ func TestErrorWhileStreaming(t *testing.T) {
 	w.chunk("half")
 	piece(t, head.Stream, "half")
 	e.worker().post("invocation/a/error", `{"errorMessage":"m"}`, "Lambda-Runtime-Function-Error-Type: Function.Oops").expect(t, 202, accepted)
-	if r := rest(t, head.Stream, ""); r.Status != StatusFunctionError || r.ErrorType != "Function.Oops" || string(r.Body) != `{"errorMessage":"m"}` {
+	if r := rest(t, head.Stream, ""); r.Status != StatusFunctionError || r.ErrorType != "Function.Oops" || string(r.Body) != `{"errorMessage":"m"}` || r.Duration == 0 || r.Answered.IsZero() {
 		t.Errorf("%+v", r)
 	}
 	w.read().expect(t, 400, "InvalidRequestID")
@@ -225,7 +225,7 @@ func TestErrorWhileABufferedResponseComes(t *testing.T) {
 		return e.calls["a"].open
 	})
 	e.worker().post("invocation/a/error", `{"errorMessage":"m"}`, "Lambda-Runtime-Function-Error-Type: Function.Oops").expect(t, 202, accepted)
-	if r := <-done; r.res.Status != StatusFunctionError || r.res.ErrorType != "Function.Oops" || string(r.res.Body) != `{"errorMessage":"m"}` {
+	if r := <-done; r.res.Status != StatusFunctionError || r.res.ErrorType != "Function.Oops" || string(r.res.Body) != `{"errorMessage":"m"}` || r.res.Duration == 0 {
 		t.Errorf("%+v", r)
 	}
 	w.read().expect(t, 400, "InvalidRequestID")
@@ -246,6 +246,41 @@ func TestStreamCutShort(t *testing.T) {
 	if r := rest(t, head.Stream, "half"); r.Status != StatusFunctionError || r.ErrorType != "Runtime.TruncatedResponse" {
 		t.Errorf("%+v", r)
 	}
+}
+
+// The runtime's end is the better answer than the response it cut short, and the
+// wait for it is not the function's time.
+func TestRuntimeEndsWhileAnswering(t *testing.T) {
+	const head = "POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"
+	e := serve(t, Config{MaxConcurrency: 1})
+	w := e.parked(1)[0]
+	c := e.start("a")
+	w.event()
+	w.send(head)
+	e.until("the answer begins", func() bool { return stateOf(e, "a") == callAnswering })
+	w.conn.Close()
+	time.Sleep(20 * time.Millisecond)
+	e.Fail("Runtime.ExitError", "Runtime exited with error: exit status 6")
+	if r := <-c; r.res.Status != StatusFailed || r.res.ErrorType != "Runtime.ExitError" {
+		t.Errorf("%+v", r)
+	}
+	e = serve(t, Config{MaxConcurrency: 1})
+	w = e.parked(1)[0]
+	c = e.start("a")
+	w.event()
+	w.send(head)
+	began := time.Now()
+	w.conn.Close()
+	if r := <-c; r.res.ErrorType != "Runtime.TruncatedResponse" || time.Since(began) < exitGrace || r.res.Duration > time.Since(began)-exitGrace/2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// stateOf is how far an invocation is.
+func stateOf(e *env, id string) callState {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.calls[id].state
 }
 
 func TestRuntimeEndsWhileStreaming(t *testing.T) {
