@@ -96,7 +96,7 @@ func (e *environment) startExtensions(ctx context.Context, limit *time.Timer, p 
 	}
 	e.external.procs = map[string]sandbox.Process{}
 	if len(e.external.names) > runtimeapi.MaxExtensions {
-		e.api().ExtensionEnded(e.external.names[runtimeapi.MaxExtensions], errorTooManyExtensions,
+		e.api().ExtensionNotStarted(e.external.names[runtimeapi.MaxExtensions], errorTooManyExtensions,
 			fmt.Sprintf("There are %d files in /opt/extensions, of which at most %d may be", len(e.external.names), runtimeapi.MaxExtensions))
 		return extensionFault(e.api().ExtensionError())
 	}
@@ -106,7 +106,7 @@ func (e *environment) startExtensions(ctx context.Context, limit *time.Timer, p 
 	}
 	for _, name := range e.external.names {
 		if err := e.startExtension(ctx, box, name); err != nil {
-			e.api().ExtensionEnded(name, launchErrorType(err), err.Error())
+			e.api().ExtensionNotStarted(name, launchErrorType(err), launchError(path.Join(e.external.dir, name), err))
 			return extensionFault(e.api().ExtensionError())
 		}
 	}
@@ -135,9 +135,29 @@ func (e *environment) startExtension(ctx context.Context, box sandbox.Executor, 
 	api := e.api()
 	e.external.ends.Go(func() { // ends with the process, at the latest with the environment
 		<-p.Done()
-		api.ExtensionEnded(name, errorCrash, fmt.Sprintf("Extension %s exited: %s", name, p.Exit()))
+		api.ExtensionEnded(name, errorCrash, e.crashed(name, p.Exit()))
 	})
 	return nil
+}
+
+// crashed is what is said of an extension that has ended: of ordinary functions
+// as on AWS (seen), of managed ones with its name (chosen).
+func (e *environment) crashed(name string, exit sandbox.Exit) string {
+	switch {
+	case e.spec.Managed:
+		return fmt.Sprintf("Extension %s exited: %s", name, exit)
+	case exit.Signal != 0:
+		return exit.String()
+	default:
+		return fmt.Sprintf("exit code %d", exit.Code)
+	}
+}
+
+// launchError says as AWS does why a program could not be started: by what the
+// kernel said in the end.
+func launchError(program string, err error) string {
+	text := err.Error()
+	return "fork/exec " + program + text[max(0, strings.LastIndex(text, ": ")):]
 }
 
 // launchErrorType is what AWS calls an extension that could not be started.

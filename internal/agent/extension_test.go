@@ -198,8 +198,8 @@ func TestExtensionFaults(t *testing.T) {
 		code, errorType, reason string
 	}{
 		"exits":            {[]string{"exit"}, "FunctionError.ExtensionInitError", "Extension.Crash", "Extension exit exited: exit status 3"},
-		"can't be run":     {[]string{"told!"}, "FunctionError.PermissionDenied", "PermissionDenied", "permission denied"},
-		"no program":       {[]string{"told?"}, "FunctionError.ExtensionInitError", "Extension.LaunchError", "exec format error"},
+		"can't be run":     {[]string{"told!"}, "FunctionError.PermissionDenied", "PermissionDenied", "fork/exec /opt/extensions/told: permission denied"},
+		"no program":       {[]string{"told?"}, "FunctionError.ExtensionInitError", "Extension.LaunchError", "fork/exec /opt/extensions/told: exec format error"},
 		"too many":         {eleven, "FunctionError.TooManyExtensions", "Extension.TooManyExtensions", "11 files"},
 		"reports":          {[]string{"failing"}, "FunctionError.ExtensionInitError", "Extension.NoKey", "no key"},
 		"does not show up": {[]string{"told", "mute"}, "FunctionError.InitTimeout", "Sandbox.Timedout", "within 2.00 seconds"},

@@ -40,6 +40,7 @@ const (
 	extensionRunning    = "Running" // has one
 	extensionInitError  = "InitError"
 	extensionExitError  = "ExitError"
+	extensionLaunch     = "LaunchError"
 )
 
 // extension is one of an environment: a process of its own (external), or part
@@ -124,7 +125,7 @@ func (s *Server) Extensions() int {
 // Extension is what can be told of one.
 type Extension struct {
 	Name      string
-	State     string // AWS's words: Started, Registered, Ready, Running, InitError, ExitError
+	State     string // AWS's words: Started, Registered, Ready, Running, InitError, ExitError, LaunchError
 	Events    []string
 	ErrorType string
 }
@@ -154,9 +155,18 @@ func (s *Server) ExtensionError() InitError {
 	return s.ext.fault
 }
 
-// ExtensionEnded tells that an external one can't be started or has ended by
-// itself, for which errorType is AWS's.
+// ExtensionEnded tells that an external one has ended by itself, for which
+// errorType is AWS's.
 func (s *Server) ExtensionEnded(name, errorType, message string) {
+	s.extensionGone(name, extensionExitError, errorType, message)
+}
+
+// ExtensionNotStarted tells that an external one can't be started.
+func (s *Server) ExtensionNotStarted(name, errorType, message string) {
+	s.extensionGone(name, extensionLaunch, errorType, message)
+}
+
+func (s *Server) extensionGone(name, state, errorType, message string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ext.ending {
@@ -164,7 +174,7 @@ func (s *Server) ExtensionEnded(name, errorType, message string) {
 	}
 	for _, e := range s.ext.all {
 		if e.name == name && e.external {
-			e.state, e.errorType = extensionExitError, errorType
+			e.state, e.errorType = state, errorType
 		}
 	}
 	s.extensionFault(InitError{Type: errorType, Body: lamina.ErrorPayload(errorType, message)})
