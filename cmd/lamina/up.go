@@ -22,13 +22,14 @@ import (
 )
 
 const (
-	stopGrace   = 10 * time.Second // running invocations may finish within it at a stop
-	fleetLimit  = 20 * time.Second // for all instances to end at a stop
-	headerLimit = 5 * time.Second  // for a request's head
-	headAndBody = 15 * time.Second // for what of a request nobody reads; the front door gives bodies their own time
-	idleLimit   = 2 * time.Minute
-	maxHeader   = 64 << 10 // bytes (chosen): the largest real ones, tokens and client contexts, have a few KiB
-	coresPerCPU = 8        // one vCPU is the cores ÷ 8, at most one core (DESIGN.md 22)
+	extensionGrace = 3 * time.Second  // at a stop, for extensions to end in: their two seconds, and some for the way
+	stopGrace      = 10 * time.Second // running invocations may finish within it at a stop
+	fleetLimit     = 20 * time.Second // for all instances to end at a stop
+	headerLimit    = 5 * time.Second  // for a request's head
+	headAndBody    = 15 * time.Second // for what of a request nobody reads; the front door gives bodies their own time
+	idleLimit      = 2 * time.Minute
+	maxHeader      = 64 << 10 // bytes (chosen): the largest real ones, tokens and client contexts, have a few KiB
+	coresPerCPU    = 8        // one vCPU is the cores ÷ 8, at most one core (DESIGN.md 22)
 	// gcPercent lets the server's small heap grow further between collections
 	// than Go's 100, with which they took a sixteenth of its time under load
 	// (chosen; the variable GOGC overrides it).
@@ -205,7 +206,7 @@ func (c upCmd) stop(s *server, web *http.Server, detach bool) error {
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), fleetLimit)
 	defer cancel()
-	return s.fleet.Shutdown(ctx, 0)
+	return s.fleet.Shutdown(ctx, extensionGrace)
 }
 
 func (c upCmd) announce(s *server, box choice) {

@@ -106,6 +106,9 @@ func (e *environment) startExtensions(ctx context.Context, limit *time.Timer, p 
 	}
 	for _, name := range e.external.names {
 		if err := e.startExtension(ctx, box, name); err != nil {
+			if ctx.Err() != nil {
+				return nil // the environment's end, not the extension's fault
+			}
 			e.api().ExtensionNotStarted(name, launchErrorType(err), launchError(path.Join(e.external.dir, name), err))
 			return extensionFault(e.api().ExtensionError())
 		}

@@ -47,6 +47,13 @@ func TestExtensions(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.says(t, good.Name, `"shutdownReason" "spindown"`)
+	stays := extended("stays", "telemetry")
+	if err := p.WaitActive(t.Context(), stays.Name, activeLimit); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	s.start()
+	p.says(t, stays.Name, `"shutdownReason" "spindown"`) // at the stop, before the log was closed
 }
 
 // extensionBinary is the agent's tests' extension, which behaves as its file's name says.
