@@ -37,6 +37,7 @@ type environment struct {
 	external *externals  // of the current attempt
 	overtime atomic.Bool // an ordinary function's invocation has timed out
 	verdict  atomic.Pointer[verdict]
+	spoken   bool // there was a verdict; run's
 
 	mu       sync.Mutex
 	proc     sandbox.Process // all of it
@@ -94,7 +95,7 @@ func (e *environment) api() *runtimeapi.Server { return e.server.Load() }
 func (e *environment) run(ctx, undrained context.Context) {
 	defer e.kill()
 	f := e.live(ctx, undrained)
-	if f != nil && !e.spec.Managed && e.snapshot().ReadyAt.IsZero() {
+	if f != nil && !e.spec.Managed && e.snapshot().ReadyAt.IsZero() && !e.spoken {
 		e.tell(undrained, f)
 	}
 	e.end(f)
@@ -143,7 +144,12 @@ func (e *environment) attempt(ctx, undrained context.Context, dir string, c cont
 		e.a.cpus.follow(e.spec.ID, nil)
 	}()
 	if f := e.initialize(undrained, began, p); f != nil || undrained.Err() != nil {
-		return e.unlessEnded(undrained, f)
+		f = e.unlessEnded(undrained, f)
+		if f != nil && p == phaseInvoke {
+			e.api().Fail(f.errorType, f.text)
+			e.tell(undrained, f) // before extensions have had their time to end
+		}
+		return f
 	}
 	f = e.attend(ctx, undrained)
 	if f != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -328,6 +329,27 @@ func (s *server) reportedAfter(t *testing.T, id, request string, ms float64) {
 	var took float64
 	if _, err := fmt.Sscanf(line, "REPORT RequestId: "+request+"\tDuration: %f ms", &took); err != nil || took < ms {
 		t.Errorf("%q: %v", line, err)
+	}
+}
+
+// TestVerdictBeforeExtensionsEnd: who waits for an ordinary function that can't
+// start does not wait for its extensions to end as well.
+func TestVerdictBeforeExtensionsEnd(t *testing.T) {
+	s := newServer(t)
+	start(t, s, nil)
+	e := extended(t, s, "failing")
+	e.Slots, e.Managed, e.LogFormat, e.SysLogLevel, e.Timeout = 1, false, "Text", "", 3*time.Second
+	s.assign(e)
+	st := s.waitState(e.ID, wire.EnvironmentReady)
+	out, err := s.router().invoke(wire.Invoke{EnvironmentID: e.ID, RequestID: "r", Body: []byte(`{}`)})
+	if err != nil || out.ErrorType != "Extension.NoKey" || !strings.Contains(out.body, "RequestId: r Error: no key") {
+		t.Errorf("%v %+v", err, out)
+	}
+	if err := syscall.Kill(st.PID, 0); err != nil {
+		t.Errorf("nothing of the environment is left: %v", err)
+	}
+	if st := s.waitState(e.ID, wire.EnvironmentEnded); !st.Told || st.ErrorType != "Extension.NoKey" {
+		t.Errorf("%+v", st)
 	}
 }
 

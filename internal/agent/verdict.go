@@ -26,6 +26,7 @@ const verdictWait = time.Second
 
 // tell waits for the invocation that the environment was started for.
 func (e *environment) tell(ctx context.Context, f *fault) {
+	e.spoken = true
 	v := &verdict{fault: f, late: time.Duration(e.ordinary.late.Swap(0)), told: make(chan struct{})}
 	e.verdict.Store(v)
 	e.mu.Lock()
