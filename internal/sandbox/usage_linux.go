@@ -3,7 +3,6 @@ package sandbox
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -32,20 +31,6 @@ func TreeUsage(pid int) (Usage, error) {
 		todo = append(todo, Children(p)...)
 	}
 	return sum, nil
-}
-
-// Children are the processes that any thread of a process has started.
-func Children(pid int) (list []int) {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/[0-9]*/children", pid))
-	for _, file := range files {
-		children, _ := os.ReadFile(file)
-		for field := range strings.FieldsSeq(string(children)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				list = append(list, child)
-			}
-		}
-	}
-	return list
 }
 
 // processUsage reads one process's times, its waited-for children included,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/hostfs"
+	"github.com/lamina-dev/lamina/internal/sandbox/reaper"
 )
 
 // writeBundle puts a container's description where the runtime reads it.
@@ -42,6 +43,9 @@ func (d *Driver) bundle(spec sandbox.Spec) *specs.Spec {
 			ReadonlyPaths: []string{"/proc/sys", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/sysrq-trigger"},
 		},
 	}
+	if d.reaped(spec) {
+		s.Process.Args = append([]string{"/" + initPath}, reaper.Argv(spec.Argv[0], spec.Argv)[1:]...)
+	}
 	if spec.Cgroup != "" && d.fullUser {
 		s.Linux.CgroupsPath = "/" + spec.Cgroup
 		s.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}} // none but the usual ones
@@ -51,6 +55,9 @@ func (d *Driver) bundle(spec sandbox.Spec) *specs.Spec {
 	}
 	return s
 }
+
+// reaped says whether the command is not the first process of its environment.
+func (d *Driver) reaped(spec sandbox.Spec) bool { return d.reaper != "" && !spec.Init }
 
 // envCommand is a program that most roots have.
 const envCommand = "/usr/bin/env"
@@ -122,8 +129,11 @@ func (d *Driver) mounts(spec sandbox.Spec) []specs.Mount {
 			list = append(list, d.bind(f.src, f.dst))
 		}
 	}
-	if spec.Init {
+	switch {
+	case spec.Init:
 		list = append(list, d.bind(d.self, "/"+initPath))
+	case d.reaped(spec):
+		list = append(list, d.bind(d.reaper, "/"+initPath))
 	}
 	size := spec.Limits.TmpBytes
 	if size <= 0 {

@@ -3,7 +3,9 @@ package oci
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"time"
 )
 
@@ -50,8 +52,15 @@ func (c command) args(args []string) []string {
 	return append(flags, args...)
 }
 
-func (c command) run(id, bundle, pidFile string) *exec.Cmd {
-	return c.exec("run", "--detach", "--bundle", bundle, "--pid-file", pidFile, id)
+// run starts a container, whose first process has these files after its output.
+func (c command) run(id, bundle, pidFile string, files ...*os.File) *exec.Cmd {
+	args := []string{"run", "--detach", "--bundle", bundle, "--pid-file", pidFile}
+	if len(files) > 0 {
+		args = append(args, "--preserve-fds", strconv.Itoa(len(files)))
+	}
+	cmd := c.exec(append(args, id)...)
+	cmd.ExtraFiles = files
+	return cmd
 }
 
 // more runs one more process in a container. Of gVisor's the host sees a

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
+	"github.com/lamina-dev/lamina/internal/sandbox/reaper"
 )
 
 // Driver runs containers by one runtime.
@@ -22,6 +23,7 @@ type Driver struct {
 	cgroups  cgroup.Host
 	fullUser bool   // the function's user exists in this process's user namespace
 	self     string // this binary, the init of environments with several commands
+	reaper   string // the program that is the first process of all others; "": there is none
 }
 
 var _ sandbox.Sandbox = (*Driver)(nil)
@@ -52,12 +54,29 @@ func New(cfg Config) (*Driver, error) {
 	if d.root, err = makeSkeleton(filepath.Join(cfg.Dir, "root"), sandbox.DefaultUID, sandbox.DefaultGID, cfg.Networks.Resolver()); err != nil {
 		return nil, fmt.Errorf("prepare the environments' root: %w", err)
 	}
+	if program := reaper.Program(); program != nil {
+		d.reaper = filepath.Join(cfg.Dir, "reaper")
+		if err := writeProgram(d.reaper, program); err != nil {
+			return nil, fmt.Errorf("write the environments' first program: %w", err)
+		}
+	}
 	if os.Getpid() != 1 {
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return nil, fmt.Errorf("become the parent of containers: %w", err)
 		}
 	}
 	return d, nil
+}
+
+// writeProgram puts a program in its place at once: the last driver's may be running.
+func writeProgram(path string, program []byte) error {
+	if err := os.WriteFile(path+".new", program, 0o755); err != nil {
+		return err
+	}
+	if err := os.Chmod(path+".new", 0o755); err != nil { // whatever the umask
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // Listen implements sandbox.Sandbox.

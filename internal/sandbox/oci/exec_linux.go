@@ -212,5 +212,5 @@ func (e *execed) Usage() (u sandbox.Usage, err error) {
 
 // Dial implements sandbox.Dialer.
 func (p *process) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return sandbox.DialIn(ctx, p.PID(), network, addr)
+	return sandbox.DialIn(ctx, p.first.Pid, network, addr)
 }

@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
+	"github.com/lamina-dev/lamina/internal/sandbox/reaper"
 )
 
 // process is one running container. Its runtime has gone; its first process,
@@ -27,6 +29,8 @@ type process struct {
 	first    *os.Process
 	group    *cgroup.Group // nil without cgroups
 	commands commands
+	told     *os.File // where runc's reaper tells of the command; nil: nowhere
+	command  int      // the command's PID, if that is told; 0: it had ended before it could be found
 }
 
 // gate holds a container's output back until the runtime has started it: up to
@@ -66,22 +70,68 @@ func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, grou
 		group.Remove()
 		return nil, err
 	}
-	pidFile := filepath.Join(bundle, "pid")
-	cmd := d.command.run(spec.ID, bundle, pidFile)
-	cmd.Dir = bundle
-	cmd.Stdout, cmd.Stderr = output.Ends()
-	first, err := await(ctx, spec.CPUs, cmd, pidFile)
-	output.CloseEnds()
-	if err == nil {
+	p := &process{d: d, id: spec.ID, spec: spec, group: group, Lifetime: sandbox.NewLifetime(output)}
+	if err = p.begin(ctx, bundle, output); err == nil {
 		g.release(spec.Log)
-		p := &process{d: d, id: spec.ID, spec: spec, first: first, group: group, Lifetime: sandbox.NewLifetime(output)}
 		go p.watch() // ends with the container; Done tells
 		return p, nil
 	}
+	p.told.Close() // nil is no harm
 	close(g.open)
 	d.clear(spec.ID, group)
 	output.Drain(sandbox.DrainTime)
 	return nil, g.fault(d.cfg.Kind, err)
+}
+
+// begin runs the runtime to its end, and hears that the command has begun.
+func (p *process) begin(ctx context.Context, bundle string, output *sandbox.Output) error {
+	files, err := p.files()
+	if err != nil {
+		output.CloseEnds()
+		return err
+	}
+	pidFile := filepath.Join(bundle, "pid")
+	cmd := p.d.command.run(p.id, bundle, pidFile, files...)
+	cmd.Dir = bundle
+	cmd.Stdout, cmd.Stderr = output.Ends()
+	p.first, err = await(ctx, p.spec.CPUs, cmd, pidFile)
+	output.CloseEnds()
+	for _, f := range files {
+		f.Close()
+	}
+	if err != nil || p.told == nil {
+		return err
+	}
+	pid, err := reaper.Began(p.told)
+	if err != nil {
+		_ = p.first.Kill()
+		_, _ = p.first.Wait() // it is over in any case
+		if errno, ok := errors.AsType[syscall.Errno](err); ok {
+			err = fmt.Errorf("Runtime.InvalidEntrypoint: running %s: %w", p.spec.Argv[0], errno)
+		}
+		return err
+	}
+	p.command = sandbox.Outside(p.first.Pid, pid)
+	return nil
+}
+
+// files are what the reaper of a runc container has besides its output: nothing,
+// and the end of a pipe at reaper.FD. gVisor tells of the command by its own end.
+func (p *process) files() (list []*os.File, err error) {
+	if !p.d.reaped(p.spec) || p.d.cfg.Kind != Runc {
+		return nil, nil
+	}
+	none, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	told, theirs, err := os.Pipe()
+	if err != nil {
+		none.Close()
+		return nil, err
+	}
+	p.told = told
+	return []*os.File{none, theirs}, nil
 }
 
 // await runs the runtime to its end and finds the container's first process.
@@ -168,6 +218,12 @@ func (p *process) watch() {
 	state, _ := p.first.Wait() // how it ended is in the state
 	p.Reaped()
 	exit := p.d.cfg.Kind.exit(sandbox.ExitOf(state))
+	if p.told != nil {
+		if status, ok := reaper.Ended(p.told); ok { // else it was killed
+			exit = sandbox.ExitOfStatus(status)
+		}
+		p.told.Close()
+	}
 	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.commands.close()
 	p.d.clear(p.id, p.group)
@@ -175,14 +231,24 @@ func (p *process) watch() {
 }
 
 // PID implements sandbox.Process.
-func (p *process) PID() int { return p.first.Pid }
+func (p *process) PID() int { return cmp.Or(p.command, p.first.Pid) }
+
+// firstCommand is the PID, in gVisor, of what the reaper starts.
+const firstCommand = "2"
 
 // Signal implements sandbox.Process. What the host sees of gVisor is not the
 // function, so that runtime passes the signal on.
 func (p *process) Signal(sig os.Signal) error {
 	err := p.Unreaped(func() error {
-		if n, ok := sig.(syscall.Signal); ok && p.d.cfg.Kind == Runsc {
+		n, ok := sig.(syscall.Signal)
+		reaped := p.d.reaped(p.spec)
+		switch {
+		case ok && p.d.cfg.Kind == Runsc && reaped:
+			return p.d.command.killOne(p.id, firstCommand, strconv.Itoa(int(n)))
+		case ok && p.d.cfg.Kind == Runsc:
 			return p.d.command.kill(p.id, strconv.Itoa(int(n)))
+		case ok && reaped:
+			return sandbox.SignalChild(p.first.Pid, p.command, n)
 		}
 		return p.first.Signal(sig)
 	})
@@ -207,7 +273,7 @@ func (p *process) Usage() (u sandbox.Usage, err error) {
 		if u, err = p.group.Usage(); err == nil {
 			return nil
 		}
-		u, err = sandbox.TreeUsage(p.PID())
+		u, err = sandbox.TreeUsage(p.first.Pid)
 		p.commands.addUsage(&u)
 		return err
 	})

@@ -19,8 +19,8 @@ type skeleton struct {
 // mountPoints are the folders that every environment has.
 var mountPoints = []string{"proc", "dev", "etc", "tmp", "opt", "var/task", "var/runtime", "var/lang", "var/rapid/log"}
 
-// initPath is where an environment that runs several commands sees this binary,
-// below its root; AWS has its own init there.
+// initPath is where an environment sees its first program, below its root: this
+// binary where it runs several commands, else the reaper. AWS has its own init there.
 const initPath = "var/rapid/init"
 
 // makeSkeleton fills dir. A resolver takes the place of the host's.

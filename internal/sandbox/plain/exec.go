@@ -171,7 +171,7 @@ func (one *command) begun(r initReport) (*command, error) {
 	}
 	one.all.mu.Lock()
 	defer one.all.mu.Unlock()
-	one.pid = outside(one.all.initPID, r.PID)
+	one.pid = sandbox.Outside(one.all.initPID, r.PID)
 	return one, nil
 }
 

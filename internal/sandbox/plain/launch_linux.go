@@ -19,6 +19,7 @@ import (
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
 	"github.com/lamina-dev/lamina/internal/sandbox/hostfs"
+	"github.com/lamina-dev/lamina/internal/sandbox/reaper"
 )
 
 // order is what the stage is told, on descriptor 3.
@@ -47,11 +48,10 @@ type stageSpec struct {
 }
 
 // outcome is what the stage tells back, on descriptor 4, unless it became the
-// command. After it the reaper's word is to come: how the command ended.
+// command or its reaper, who has that descriptor then.
 type outcome struct {
 	Error  string
 	NoProc bool
-	PID    int // of the command, as the environment sees it; 0: the stage became it
 }
 
 // namespaceFlags is what an environment has of its own.
@@ -188,22 +188,28 @@ func converse(p *process, o order, orderW io.WriteCloser) (outcome, error) {
 		return outcome{}, fmt.Errorf("ordering the stage: %w", err)
 	}
 	orderW.Close()
-	line, err := p.words.ReadBytes('\n') // at the latest an exec closes the other end
-	if err != nil && (!errors.Is(err, io.EOF) || len(line) > 0) {
-		return outcome{}, fmt.Errorf("hearing from the stage: %w", err)
-	}
-	var out outcome
+	return p.hear(o)
+}
+
+// hear waits for the first word on descriptor 4.
+func (p *process) hear(o order) (out outcome, err error) {
+	first, err := p.words.Peek(1)
 	switch {
-	case len(line) > 0:
-		err = json.Unmarshal(line, &out)
-	case o.Probe:
-		err = errors.New("the stage died")
-	default:
-		err = nil
+	case errors.Is(err, io.EOF) && o.Probe:
+		return out, errors.New("the stage died")
+	case errors.Is(err, io.EOF): // an exec closed the other end
+		return out, nil
+	case err != nil:
+		return out, fmt.Errorf("hearing from the stage: %w", err)
+	case first[0] != 0:
+		return out, json.NewDecoder(p.words).Decode(&out)
 	}
-	if out.PID > 0 {
-		p.reaped, p.command = true, outside(p.first(), out.PID)
+	pid, err := reaper.Began(p.words)
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		out.Error = fmt.Sprintf("Runtime.InvalidEntrypoint: running %s: %v", o.Spec.Argv[0], errno)
+		return out, nil
 	}
+	p.reaped, p.command = true, sandbox.Outside(p.first(), pid)
 	return out, err
 }
 

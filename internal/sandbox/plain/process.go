@@ -3,10 +3,8 @@ package plain
 import (
 	"bufio"
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
 	"github.com/lamina-dev/lamina/internal/sandbox/cgroup"
+	"github.com/lamina-dev/lamina/internal/sandbox/reaper"
 )
 
 // process is one running environment.
@@ -88,11 +87,10 @@ func (p *process) howItEnded() sandbox.Exit {
 		return sandbox.ExitOf(p.cmd.ProcessState)
 	}
 	defer p.outcome.Close()
-	var status [4]byte
-	if _, err := io.ReadFull(p.words, status[:]); err != nil || !p.reaped { // the first process was killed, or is the command
-		return sandbox.ExitOf(p.cmd.ProcessState)
+	if status, ok := reaper.Ended(p.words); ok && p.reaped {
+		return sandbox.ExitOfStatus(status)
 	}
-	return sandbox.ExitOfStatus(syscall.WaitStatus(binary.NativeEndian.Uint32(status[:])))
+	return sandbox.ExitOf(p.cmd.ProcessState) // it was killed, or is the command
 }
 
 // killGroup kills what is known of a tree without PID namespace. The group's
@@ -119,29 +117,14 @@ func (p *process) first() int { return p.cmd.Process.Pid }
 func (p *process) PID() int { return cmp.Or(p.command, p.first()) }
 
 func (p *process) Signal(sig os.Signal) error {
-	if p.reaped {
-		if err := p.Unreaped(func() error { return p.signalCommand(sig) }); !errors.Is(err, os.ErrProcessDone) {
+	if n, ok := sig.(syscall.Signal); ok && p.reaped {
+		if err := p.Unreaped(func() error { return sandbox.SignalChild(p.first(), p.command, n) }); !errors.Is(err, os.ErrProcessDone) {
 			return err
 		}
 		return nil
 	}
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signalling process %d: %w", p.PID(), err)
-	}
-	return nil
-}
-
-// signalCommand reaches nobody once the command has ended: its PID may be another's.
-func (p *process) signalCommand(sig os.Signal) error {
-	n, ok := sig.(syscall.Signal)
-	if !ok {
-		return fmt.Errorf("signalling process %d: no signal of this system: %v", p.command, sig)
-	}
-	if !isChild(p.command, p.first()) {
-		return nil
-	}
-	if err := syscall.Kill(p.command, n); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("signalling process %d: %w", p.command, err)
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lamina-dev/lamina/internal/sandbox/reaper"
 )
 
 // stage is the whole life of the re-executed binary: it waits for its order,
@@ -27,20 +29,18 @@ func stage() int {
 		return 1 // who started us has gone
 	}
 	out := outcome{NoProc: o.NoProc}
-	tell := func(out outcome) error { return json.NewEncoder(answer).Encode(out) }
-	if err := become(o, &out, tell); err != nil {
+	if err := become(o, &out); err != nil {
 		out.Error = err.Error()
 	}
-	_ = tell(out) // who does not hear it has gone
+	json.NewEncoder(answer).Encode(out)
 	if out.Error != "" {
 		return 1
 	}
 	return 0
 }
 
-// become returns only on failure, or when all is well with a probe. It tells of a
-// function's process that it has started.
-func become(o order, out *outcome, tell func(outcome) error) error {
+// become returns only on failure, or when all is well with a probe.
+func become(o order, out *outcome) error {
 	self := -1
 	if o.Spec.Init { // found before the host's files are out of sight
 		var err error
@@ -80,7 +80,7 @@ func become(o order, out *outcome, tell func(outcome) error) error {
 	}
 	syscall.Umask(0o022)
 	if o.Namespaces {
-		if err := runReaped(path, o.Spec, func(pid int) error { out.PID = pid; return tell(*out) }); !errors.Is(err, errNoReaper) {
+		if err := becomeReaper(path, o.Spec); err != nil {
 			return err
 		}
 	}
@@ -88,8 +88,29 @@ func become(o order, out *outcome, tell func(outcome) error) error {
 	return fmt.Errorf("Runtime.InvalidEntrypoint: running %s: %w", path, err)
 }
 
-// errNoReaper says that the function's process has to be the first one.
-var errNoReaper = errors.New("no reaper")
+// becomeReaper makes this process the command's reaper, from a file that is in
+// memory only. It returns nil where the command has to be the first process itself.
+func becomeReaper(path string, spec stageSpec) error {
+	program := reaper.Program()
+	if program == nil {
+		return nil
+	}
+	fd, err := unix.MemfdCreate("lamina", unix.MFD_CLOEXEC|unix.MFD_EXEC)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate("lamina", unix.MFD_CLOEXEC)
+	}
+	if err != nil {
+		return nil // executing from memory may be forbidden (vm.memfd_noexec)
+	}
+	if _, err := unix.Write(fd, program); err != nil {
+		return fmt.Errorf("writing the environment's first program: %w", err)
+	}
+	if _, err := unix.FcntlInt(reaper.FD, unix.F_SETFD, 0); err != nil {
+		return fmt.Errorf("keeping the outcome's descriptor: %w", err)
+	}
+	err = execFile(fd, reaper.Argv(path, spec.Argv), spec.Env)
+	return fmt.Errorf("running the environment's first program: %w", err)
+}
 
 // becomeInit runs this binary once more, so that no thread of it keeps what this
 // one has just given up.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/sandbox"
+	"github.com/lamina-dev/lamina/internal/sandbox/reaper"
 )
 
 // wait bounds everything that should take milliseconds.
@@ -43,11 +44,13 @@ func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 		"StartFaults": s.startFaults, "Memory": s.memory, "Usage": s.usage, "Pids": s.pids, "Listen": s.listen,
 		"NothingLeft": s.nothingLeft, "Rounds": s.rounds, "Many": s.many,
 		"Names": s.names, "Namespaces": s.namespaces, "System calls": s.systemCalls, "Privileges": s.privileges, "Network": s.network, "CPU": s.cpu,
+		"OwnSignals": s.ownSignals, "Orphans": s.orphans, "Descriptors": s.descriptors,
 		"Root": s.root, "RootFaults": s.rootFaults,
 		"Exec": s.execEnvironment, "ExecEnds": s.execEnds, "ExecFaults": s.execFaults, "ExecEnd": s.execEnd, "ExecOrphans": s.execOrphans,
 		"ExecMemory": s.execMemory, "Dial": s.dialIn,
 	}
 	for name, has := range map[string]bool{
+		"Descriptors":  s.isolated["processes"],
 		"Files":        s.isolated["files"],
 		"Names":        s.isolated["files"],
 		"RootFaults":   s.isolated["files"],
@@ -58,6 +61,7 @@ func Run(t *testing.T, sb sandbox.Sandbox, cgroup string) {
 		"CPU":          s.isolated["cpu"] && cgroup != "",
 		"ExecMemory":   s.isolated["memory"] && cgroup != "",
 		"ExecOrphans":  s.isolated["processes"],
+		"Orphans":      s.isolated["processes"],
 		"Memory":       s.isolated["memory"] && cgroup != "",
 		"Pids":         s.isolated["process count"] && cgroup != "",
 	} {
@@ -175,6 +179,9 @@ func (s *suite) identity(t *testing.T) {
 	if s.isolated["user"] {
 		want = append(want, "uid 993", "gid 990", "capeff 0000000000000000")
 	}
+	if s.isolated["processes"] && len(reaper.Program()) > 0 {
+		want = append(want, "ppid 1")
+	}
 	if s.isolated["processes"] && !s.isolated["kernel"] { // another kernel tells less of itself
 		want = append(want, "nonewprivs 1")
 	}
@@ -198,6 +205,13 @@ func (s *suite) identity(t *testing.T) {
 	spec.Limits.NoFile = 512
 	if got := s.output(t, spec); s.isolated["processes"] && !slices.Contains(got, "nofile 512") {
 		t.Errorf("descriptor limit: %q", got)
+	}
+}
+
+// descriptors: a function is given its input and output, and nothing of ours.
+func (s *suite) descriptors(t *testing.T) {
+	if got := s.output(t, s.spec(t, "descriptors")); !slices.Equal(got, []string{"0", "1", "2"}) {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -286,6 +300,23 @@ func (s *suite) signal(t *testing.T) {
 	}
 	if err := r.proc.Signal(syscall.SIGTERM); err != nil {
 		t.Errorf("signalling the dead: %v", err)
+	}
+}
+
+// ownSignals: what a function does to itself ends it, and is told as what it was.
+func (s *suite) ownSignals(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGABRT, syscall.SIGSEGV, syscall.SIGHUP} {
+		r := s.start(t, s.spec(t, "raise", fmt.Sprint(int(sig))))
+		if exit := r.end(); exit != (sandbox.Exit{Code: -1, Signal: sig}) {
+			t.Errorf("%v: %+v %q", sig, exit, r.out(sandbox.Stdout))
+		}
+	}
+}
+
+// orphans: those that die are buried.
+func (s *suite) orphans(t *testing.T) {
+	if got := s.output(t, s.spec(t, "brood")); !slices.Equal(got, []string{"alive 0", "dead 0"}) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -72,7 +72,7 @@ func probe(id, what string, args []string) int {
 	case "orphan":
 		return leaveOrphan(id)
 	case "raise":
-		fmt.Println(syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -" + args[0] + " $$; sleep 1000"}, nil)) // Go has handlers of its own
+		fmt.Println(syscall.Exec("/bin/sh", []string{"sh", "-c", "kill -" + args[0] + " $$; sleep 3"}, nil)) // Go has handlers of its own
 	case "descriptors":
 		printDescriptors()
 	case "brood":
