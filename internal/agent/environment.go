@@ -148,6 +148,7 @@ func (e *environment) attempt(ctx, undrained context.Context, dir string, c cont
 		if f != nil && p == phaseInvoke {
 			e.api().Fail(f.errorType, f.text)
 			e.tell(undrained, f) // before extensions have had their time to end
+			e.failed(f)
 		}
 		return f
 	}

@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/lamina-dev/lamina/internal/runtimeapi"
@@ -156,11 +157,15 @@ func (e *environment) crashed(name string, exit sandbox.Exit) string {
 	}
 }
 
-// launchError says as AWS does why a program could not be started: by what the
-// kernel said in the end.
+// launchError says as AWS does why a program could not be started, if that is the
+// kernel's word.
 func launchError(program string, err error) string {
-	text := err.Error()
-	return "fork/exec " + program + text[max(0, strings.LastIndex(text, ": ")):]
+	for _, errno := range []syscall.Errno{syscall.EACCES, syscall.ENOENT, syscall.ENOEXEC, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ETXTBSY} {
+		if strings.HasSuffix(err.Error(), ": "+errno.Error()) {
+			return "fork/exec " + program + ": " + errno.Error()
+		}
+	}
+	return program + ": " + err.Error()
 }
 
 // launchErrorType is what AWS calls an extension that could not be started.

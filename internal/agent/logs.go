@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -65,6 +66,7 @@ func (s *shipper) buffer(spec wire.EnvironmentSpec) *logBuffer {
 	b := &logBuffer{s: s, spec: spec, system: leastOf(spec.SysLogLevel), app: leastOf(spec.AppLogLevel)}
 	if spec.LogFormat == "Text" { // only JSON logs have levels
 		b.system, b.app = logTrace, logTrace
+		b.joins = spec.Image == nil && !strings.HasPrefix(spec.Runtime, "provided")
 	}
 	s.mu.Lock()
 	s.buffers = append(slices.Clone(s.buffers), b)
@@ -146,6 +148,7 @@ type logBuffer struct {
 	spec   wire.EnvironmentSpec
 	system logLevel // the least of platform events that are kept
 	app    logLevel // the same of the function's own JSON lines
+	joins  bool     // it is of a bootstrap of ours, which puts lineEnd into lines
 	// tap sees every line and platform event, whatever the level; set before any.
 	tap func(typ string, at int64, line []byte, rec *record)
 
@@ -182,13 +185,16 @@ func (b *logBuffer) line(p []byte) { b.lineOf(runtimeapi.TelemetryFunction, p) }
 // extensionLine takes one line of an extension's output.
 func (b *logBuffer) extensionLine(p []byte) { b.lineOf(runtimeapi.TelemetryExtension, p) }
 
-// lineEnd is what our bootstraps write for a line's end within an event.
+// lineEnd is what our bootstraps write in text logs for a line's end within an event.
 var lineEnd = []byte{0xff}
 
 func (b *logBuffer) lineOf(typ string, p []byte) {
 	at := time.Now().UnixMilli()
 	if !utf8.Valid(p) {
-		p = bytes.ToValidUTF8(bytes.ReplaceAll(p, lineEnd, []byte{'\n'}), []byte("\uFFFD"))
+		if typ == runtimeapi.TelemetryFunction && b.joins {
+			p = bytes.ReplaceAll(p, lineEnd, []byte{'\n'})
+		}
+		p = bytes.ToValidUTF8(p, []byte("\uFFFD"))
 	}
 	if b.tap != nil {
 		b.tap(typ, at, p, nil)

@@ -22,7 +22,7 @@ type failure struct {
 func (c *Controller) collect(r *round, key string) []environment {
 	var live []environment
 	for _, e := range r.envs[key] {
-		if e.failing() && !e.spec.Draining {
+		if e.status.Failing() && !e.spec.Draining {
 			c.remember(key, e)
 			r.drain(e)
 			e.spec.Draining = true

@@ -141,7 +141,7 @@ func host(m fleet.Member, specs []wire.EnvironmentSpec, v lamina.Version, aged m
 	key := v.Key()
 	for i := range specs {
 		s := &specs[i]
-		if (environment{status: m.Environments[s.ID]}).failing() {
+		if m.Environments[s.ID].Failing() {
 			continue
 		}
 		h.FreeMilliVCPU -= s.MilliVCPU

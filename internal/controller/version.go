@@ -26,12 +26,6 @@ func (e environment) ready() bool {
 
 func (e environment) ended() bool { return e.status.State == wire.EnvironmentEnded }
 
-// failing says whether it has ended but for its extensions, which have their
-// time to shut down.
-func (e environment) failing() bool {
-	return e.status.State == wire.EnvironmentDraining && e.status.ReasonCode != ""
-}
-
 // taken says whether it ended for no reason of its own, as an agent that ends says
 // of its environments before it is gone. That tells nothing about the function.
 func (e environment) taken() bool {

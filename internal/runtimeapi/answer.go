@@ -170,6 +170,12 @@ func (c *call) timed(res Result) Result {
 func (s *Server) cutShort(c *call) Result {
 	res := unusable("Runtime.TruncatedResponse", "The response was cut short")
 	res.Duration = time.Since(c.start) // the wait is not the function's
+	s.mu.Lock()
+	over := c.state != callAnswering
+	s.mu.Unlock()
+	if over {
+		return res // of which nobody will hear
+	}
 	timer := time.NewTimer(exitGrace)
 	defer timer.Stop()
 	select {

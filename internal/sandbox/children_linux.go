@@ -46,6 +46,9 @@ func Outside(first, inside int) int {
 // SignalChild reaches nobody once the process first has buried the child: its
 // number may be another's.
 func SignalChild(first, child int, sig syscall.Signal) error {
+	if child == 0 {
+		return errors.New("signalling a process that could not be found: its kernel may lack CONFIG_PROC_CHILDREN")
+	}
 	if !slices.Contains(Children(first), child) {
 		return nil
 	}

@@ -170,6 +170,12 @@ type EnvironmentStatus struct {
 	Spec       *EnvironmentSpec // in Hello only: what it was started from, for re-adoption
 }
 
+// Failing says whether it has ended by itself but for its extensions, which have
+// their time to shut down.
+func (s EnvironmentStatus) Failing() bool {
+	return s.State == EnvironmentDraining && s.ReasonCode != ""
+}
+
 // Report is an agent's view of itself: all its environments, sent on change and
 // about once a second while one is busy.
 type Report struct {

@@ -206,9 +206,10 @@ func (c called) publish(b *batch) {
 	}
 }
 
-// instances publishes what the agents report, one sample per instance and per
-// environment.
+// instances publishes what the agents report, one sample per instance and, of each
+// version on each provider, one that all its environments are in.
 func (p *Publisher) instances(b *batch) {
+	versions := map[placed]*environments{}
 	for _, m := range p.Fleet.Members() {
 		if m.Hidden || !m.Connected || m.Ending {
 			continue
@@ -221,10 +222,17 @@ func (p *Publisher) instances(b *batch) {
 			}
 			use.add(spec, status)
 			if status.State == wire.EnvironmentReady {
-				environment(b, m, spec, status)
+				at := placed{m.Scope, m.Provider, spec.Function, spec.Qualifier}
+				if versions[at] == nil {
+					versions[at] = new(environments)
+				}
+				versions[at].add(&spec, &status)
 			}
 		}
 		use.publish(b, m)
+	}
+	for at, e := range versions {
+		e.publish(b, at)
 	}
 }
 
@@ -261,19 +269,29 @@ func (u usage) publish(b *batch, m fleet.Member) {
 	}
 }
 
-func environment(b *batch, m fleet.Member, spec wire.EnvironmentSpec, status wire.EnvironmentStatus) {
-	set := []metric.Dimension{{Name: dimProvider, Value: m.Provider}, {Name: dimFunction, Value: spec.Function}, {Name: dimResource, Value: spec.Function + ":" + spec.Qualifier}}
-	for _, g := range []struct {
-		name, unit string
-		value      float64
-	}{
-		{"ExecutionEnvironmentConcurrency", model.StandardUnitCount, float64(status.InFlight)},
-		{"ExecutionEnvironmentConcurrencyLimit", model.StandardUnitCount, float64(spec.Slots)},
-		{"ExecutionEnvironmentCPUUtilization", model.StandardUnitPercent, percent(status.CPU, 1)},
-		{"ExecutionEnvironmentMemoryUtilization", model.StandardUnitPercent, percent(float64(status.Memory), float64(spec.MemoryMB)*(1<<20))},
-	} {
-		b.add(m.Scope, g.name, g.unit, metric.Of(g.value), set...)
-	}
+// placed is a version on a capacity provider.
+type placed struct {
+	lamina.Scope
+	provider, function, qualifier string
+}
+
+// environments is what those of one version report, each value as often as there
+// are of them.
+type environments struct{ running, limit, cpu, memory metric.Stat }
+
+func (e *environments) add(spec *wire.EnvironmentSpec, status *wire.EnvironmentStatus) {
+	e.running.Add(float64(status.InFlight), 1)
+	e.limit.Add(float64(spec.Slots), 1)
+	e.cpu.Add(percent(status.CPU, 1), 1)
+	e.memory.Add(percent(float64(status.Memory), float64(spec.MemoryMB)*(1<<20)), 1)
+}
+
+func (e *environments) publish(b *batch, at placed) {
+	set := []metric.Dimension{{Name: dimProvider, Value: at.provider}, {Name: dimFunction, Value: at.function}, {Name: dimResource, Value: at.function + ":" + at.qualifier}}
+	b.add(at.Scope, "ExecutionEnvironmentConcurrency", model.StandardUnitCount, e.running, set...)
+	b.add(at.Scope, "ExecutionEnvironmentConcurrencyLimit", model.StandardUnitCount, e.limit, set...)
+	b.add(at.Scope, "ExecutionEnvironmentCPUUtilization", model.StandardUnitPercent, e.cpu, set...)
+	b.add(at.Scope, "ExecutionEnvironmentMemoryUtilization", model.StandardUnitPercent, e.memory, set...)
 }
 
 // percent of a whole, at most all of it.

@@ -124,7 +124,7 @@ func (s *Service) create(tx *view.Tx, f *lamina.Function, in *model.CreateFuncti
 		if f.Config.Managed() {
 			f.CreatedWith = v.Qualifier
 		}
-		out.Version = new(v.Qualifier)
+		out.Version, out.RevisionId = new(v.Qualifier), new(f.RevisionID)
 	}
 	if err := s.runLatest(tx, *f); err != nil {
 		return nil, err

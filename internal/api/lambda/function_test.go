@@ -222,8 +222,8 @@ func TestRevisions(t *testing.T) {
 func TestRevisionsWhileCreated(t *testing.T) {
 	w := managed(t)
 	get := func() answer { return w.call("GET", functionsPath+"/g/configuration", nil).ok(200) }
-	w.call("POST", functionsPath, with(managedBody(t, "g"), object{"Publish": true})).ok(201)
-	pending := get().has(object{"State": "Pending"}).at("RevisionId")
+	pending := w.call("POST", functionsPath, with(managedBody(t, "g"), object{"Publish": true})).ok(201).at("RevisionId")
+	get().has(object{"State": "Pending", "RevisionId": pending})
 	put(w, w.tables.VersionStatus, lamina.VersionKey(scope, "g", "1"), lamina.VersionStatus{State: lamina.StateActive, Settled: true, Generation: 1, Serving: 1})
 	done := get().has(object{"State": "ActiveNonInvocable"}).at("RevisionId")
 	if pending == done {

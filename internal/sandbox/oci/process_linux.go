@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,8 +28,7 @@ type process struct {
 	first    *os.Process
 	group    *cgroup.Group // nil without cgroups
 	commands commands
-	told     *os.File // where runc's reaper tells of the command; nil: nowhere
-	command  int      // the command's PID, if that is told; 0: it had ended before it could be found
+	child    *reaper.Child // the command, where the first process is its reaper and tells of it; else nil
 }
 
 // gate holds a container's output back until the runtime has started it: up to
@@ -76,7 +74,6 @@ func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, grou
 		go p.watch() // ends with the container; Done tells
 		return p, nil
 	}
-	p.told.Close() // nil is no harm
 	close(g.open)
 	d.clear(spec.ID, group)
 	output.Drain(sandbox.DrainTime)
@@ -85,7 +82,7 @@ func (d *Driver) run(ctx context.Context, spec sandbox.Spec, bundle string, grou
 
 // begin runs the runtime to its end, and hears that the command has begun.
 func (p *process) begin(ctx context.Context, bundle string, output *sandbox.Output) error {
-	files, err := p.files()
+	told, files, err := p.files()
 	if err != nil {
 		output.CloseEnds()
 		return err
@@ -99,11 +96,14 @@ func (p *process) begin(ctx context.Context, bundle string, output *sandbox.Outp
 	for _, f := range files {
 		f.Close()
 	}
-	if err != nil || p.told == nil {
+	if err != nil || told == nil {
+		told.Close() // nil is no harm
 		return err
 	}
-	pid, err := reaper.Began(p.told)
-	if err != nil {
+	stop := context.AfterFunc(ctx, func() { _ = p.first.Kill() }) // ended by itself: as good
+	defer stop()
+	if p.child, err = reaper.Hear(p.first.Pid, told); err != nil {
+		told.Close()
 		_ = p.first.Kill()
 		_, _ = p.first.Wait() // it is over in any case
 		if errno, ok := errors.AsType[syscall.Errno](err); ok {
@@ -111,27 +111,26 @@ func (p *process) begin(ctx context.Context, bundle string, output *sandbox.Outp
 		}
 		return err
 	}
-	p.command = sandbox.Outside(p.first.Pid, pid)
 	return nil
 }
 
 // files are what the reaper of a runc container has besides its output: nothing,
 // and the end of a pipe at reaper.FD. gVisor tells of the command by its own end.
-func (p *process) files() (list []*os.File, err error) {
+// What is written there comes out of told.
+func (p *process) files() (told *os.File, list []*os.File, err error) {
 	if !p.d.reaped(p.spec) || p.d.cfg.Kind != Runc {
-		return nil, nil
+		return nil, nil, nil
 	}
 	none, err := os.Open(os.DevNull)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	told, theirs, err := os.Pipe()
 	if err != nil {
 		none.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	p.told = told
-	return []*os.File{none, theirs}, nil
+	return told, []*os.File{none, theirs}, nil
 }
 
 // await runs the runtime to its end and finds the container's first process.
@@ -218,11 +217,10 @@ func (p *process) watch() {
 	state, _ := p.first.Wait() // how it ended is in the state
 	p.Reaped()
 	exit := p.d.cfg.Kind.exit(sandbox.ExitOf(state))
-	if p.told != nil {
-		if status, ok := reaper.Ended(p.told); ok { // else it was killed
+	if p.child != nil {
+		if status, ok := p.child.Ended(); ok {
 			exit = sandbox.ExitOfStatus(status)
 		}
-		p.told.Close()
 	}
 	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.commands.close()
@@ -231,7 +229,12 @@ func (p *process) watch() {
 }
 
 // PID implements sandbox.Process.
-func (p *process) PID() int { return cmp.Or(p.command, p.first.Pid) }
+func (p *process) PID() int {
+	if p.child != nil && p.child.PID != 0 {
+		return p.child.PID
+	}
+	return p.first.Pid
+}
 
 // firstCommand is the PID, in gVisor, of what the reaper starts.
 const firstCommand = "2"
@@ -247,8 +250,8 @@ func (p *process) Signal(sig os.Signal) error {
 			return p.d.command.killOne(p.id, firstCommand, strconv.Itoa(int(n)))
 		case ok && p.d.cfg.Kind == Runsc:
 			return p.d.command.kill(p.id, strconv.Itoa(int(n)))
-		case ok && reaped:
-			return sandbox.SignalChild(p.first.Pid, p.command, n)
+		case ok && p.child != nil:
+			return p.child.Signal(n)
 		}
 		return p.first.Signal(sig)
 	})

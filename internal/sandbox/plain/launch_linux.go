@@ -164,9 +164,10 @@ func startStage(ctx context.Context, h host, network *netns.Namespace, group *cg
 	}
 	stop := context.AfterFunc(ctx, func() { p.Kill() })
 	defer stop()
-	p.outcome = outR
-	p.words = bufio.NewReader(outR)
-	out, err := converse(p, o, orderW)
+	out, err := converse(p, o, orderW, outR)
+	if p.child == nil {
+		outR.Close()
+	}
 	go p.watch()
 	if err == nil && !stop() {
 		err = ctx.Err()
@@ -180,7 +181,7 @@ func startStage(ctx context.Context, h host, network *netns.Namespace, group *cg
 }
 
 // converse attaches the waiting stage to its cgroup, orders it on and hears the outcome.
-func converse(p *process, o order, orderW io.WriteCloser) (outcome, error) {
+func converse(p *process, o order, orderW io.WriteCloser, outR *os.File) (outcome, error) {
 	if err := p.group.Attach(p.first()); err != nil {
 		return outcome{}, err
 	}
@@ -188,12 +189,18 @@ func converse(p *process, o order, orderW io.WriteCloser) (outcome, error) {
 		return outcome{}, fmt.Errorf("ordering the stage: %w", err)
 	}
 	orderW.Close()
-	return p.hear(o)
+	return p.hear(o, outR)
 }
 
-// hear waits for the first word on descriptor 4.
-func (p *process) hear(o order) (out outcome, err error) {
-	first, err := p.words.Peek(1)
+// maxOutcome bounds what the stage may say, for which a function can pass itself
+// off where its user is the stage's (chosen).
+const maxOutcome = 64 << 10
+
+// hear waits for the first word on descriptor 4: the stage's, or the reaper's, which
+// begins with a zero.
+func (p *process) hear(o order, outR *os.File) (out outcome, err error) {
+	words := bufio.NewReader(outR)
+	first, err := words.Peek(1)
 	switch {
 	case errors.Is(err, io.EOF) && o.Probe:
 		return out, errors.New("the stage died")
@@ -202,14 +209,16 @@ func (p *process) hear(o order) (out outcome, err error) {
 	case err != nil:
 		return out, fmt.Errorf("hearing from the stage: %w", err)
 	case first[0] != 0:
-		return out, json.NewDecoder(p.words).Decode(&out)
+		return out, json.NewDecoder(io.LimitReader(words, maxOutcome)).Decode(&out)
 	}
-	pid, err := reaper.Began(p.words)
+	p.child, err = reaper.Hear(p.first(), struct {
+		io.Reader
+		io.Closer
+	}{words, outR})
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		out.Error = fmt.Sprintf("Runtime.InvalidEntrypoint: running %s: %v", o.Spec.Argv[0], errno)
 		return out, nil
 	}
-	p.reaped, p.command = true, sandbox.Outside(p.first(), pid)
 	return out, err
 }
 

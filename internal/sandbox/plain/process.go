@@ -1,8 +1,6 @@
 package plain
 
 import (
-	"bufio"
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -18,22 +16,17 @@ import (
 // process is one running environment.
 type process struct {
 	*sandbox.Lifetime
-	cmd     *exec.Cmd     // its first process
-	group   *cgroup.Group // nil without cgroups
-	pidNS   bool          // the death of the first process is that of all
-	outcome *os.File      // what the first process says; nil: nothing
-	words   *bufio.Reader // of outcome
-	// reaped says that the first process is the command's reaper; command is the
-	// command's PID then, 0 if it had ended before that could be found.
-	reaped  bool
-	command int
+	cmd   *exec.Cmd     // its first process
+	group *cgroup.Group // nil without cgroups
+	pidNS bool          // the death of the first process is that of all
+	child *reaper.Child // the command, where the first process is its reaper; else nil
 	// commands are run by the first process, if that is an init; else nil.
 	commands *commands
 }
 
-// run starts cmd on these CPUs, with its output going to log. Who runs it has it
-// watched to its end. Once started, it owns group. A cmd that becomes an init, for commands in workDir,
-// has its socket as the last of its files.
+// run starts cmd on these CPUs, with its output going to log; watch is then to be
+// called. Once started, it owns group. A cmd that becomes an init, for commands in
+// workDir, has its socket as the last of its files.
 func run(cmd *exec.Cmd, cpus []int, pidNS bool, group *cgroup.Group, log func(sandbox.Stream, []byte), isInit bool, workDir string) (*process, error) {
 	output, err := sandbox.OpenOutput(log)
 	if err != nil {
@@ -83,14 +76,12 @@ func (p *process) watch() {
 
 // howItEnded is the reaper's word on the command, else the end of the first process.
 func (p *process) howItEnded() sandbox.Exit {
-	if p.outcome == nil {
-		return sandbox.ExitOf(p.cmd.ProcessState)
+	if p.child != nil {
+		if status, ok := p.child.Ended(); ok {
+			return sandbox.ExitOfStatus(status)
+		}
 	}
-	defer p.outcome.Close()
-	if status, ok := reaper.Ended(p.words); ok && p.reaped {
-		return sandbox.ExitOfStatus(status)
-	}
-	return sandbox.ExitOf(p.cmd.ProcessState) // it was killed, or is the command
+	return sandbox.ExitOf(p.cmd.ProcessState)
 }
 
 // killGroup kills what is known of a tree without PID namespace. The group's
@@ -111,14 +102,19 @@ func (p *process) awaitGroup() {
 	}
 }
 
-// first is the PID of the first process, which its Wait has not freed.
+// first is the PID of the first process.
 func (p *process) first() int { return p.cmd.Process.Pid }
 
-func (p *process) PID() int { return cmp.Or(p.command, p.first()) }
+func (p *process) PID() int {
+	if p.child != nil && p.child.PID != 0 {
+		return p.child.PID
+	}
+	return p.first()
+}
 
 func (p *process) Signal(sig os.Signal) error {
-	if n, ok := sig.(syscall.Signal); ok && p.reaped {
-		if err := p.Unreaped(func() error { return sandbox.SignalChild(p.first(), p.command, n) }); !errors.Is(err, os.ErrProcessDone) {
+	if n, ok := sig.(syscall.Signal); ok && p.child != nil {
+		if err := p.Unreaped(func() error { return p.child.Signal(n) }); !errors.Is(err, os.ErrProcessDone) {
 			return err
 		}
 		return nil

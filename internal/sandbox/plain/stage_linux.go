@@ -23,7 +23,7 @@ func stage() int {
 	orders, answer := os.NewFile(3, "order"), os.NewFile(4, "outcome")
 	syscall.CloseOnExec(3)
 	syscall.CloseOnExec(4)
-	_ = unix.CloseRange(initFD+1, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // what whoever started lamina left open; before Linux 5.11 it stays so
+	_ = unix.CloseRange(initFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // what whoever started lamina left open; before Linux 5.11 it stays so
 	var o order
 	if err := json.NewDecoder(orders).Decode(&o); err != nil {
 		return 1 // who started us has gone
@@ -109,12 +109,19 @@ func becomeReaper(path string, spec stageSpec) error {
 		return fmt.Errorf("keeping the outcome's descriptor: %w", err)
 	}
 	err = execFile(fd, reaper.Argv(path, spec.Argv), spec.Env)
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) { // that may be forbidden too, by SELinux say
+		syscall.CloseOnExec(reaper.FD)
+		return nil
+	}
 	return fmt.Errorf("running the environment's first program: %w", err)
 }
 
 // becomeInit runs this binary once more, so that no thread of it keeps what this
 // one has just given up.
 func becomeInit(self int) error {
+	if _, err := unix.FcntlInt(initFD, unix.F_SETFD, 0); err != nil {
+		return fmt.Errorf("keeping the init's orders: %w", err)
+	}
 	err := execFile(self, []string{"lamina", initArg}, []string{"GOMAXPROCS=1"})
 	return fmt.Errorf("running lamina as the environment's init, which its user (%d) must be allowed to: %w", os.Getuid(), err)
 }

@@ -13,34 +13,49 @@ import (
 	"fmt"
 	"io"
 	"syscall"
+
+	"github.com/lamina-dev/lamina/internal/sandbox"
 )
 
 // FD is the descriptor, if there is one, on which the reaper tells of the command:
-// Began, then Ended. The command has neither it nor the one before it.
+// how its start went, and how it ended. The command has neither it nor the one before it.
 const FD = 4
 
 // Argv are a reaper's arguments to run the program at path with argv.
 func Argv(path string, argv []string) []string { return append([]string{"lamina", path}, argv...) }
 
-// Began reads how the start went: the command's PID, as its namespace counts, or
-// why it could not be started. Its first byte is 0.
-func Began(r io.Reader) (pid int, err error) {
-	var word [8]byte
-	if _, err := io.ReadFull(r, word[:]); err != nil {
-		return 0, fmt.Errorf("hearing from the environment's first process: %w", err)
+// Child is the command that a reaper has started.
+type Child struct {
+	PID   int // as this process sees it; 0: it had ended before that could be found
+	first int // the reaper's
+	told  io.ReadCloser
+}
+
+// Hear waits until the reaper, the process first, tells how the start went. An error
+// is the kernel's word on the command (syscall.Errno), or there is no reaper any more.
+func Hear(first int, told io.ReadCloser) (*Child, error) {
+	var word [8]byte // zero, then the command's PID as its namespace counts, or the error's number below zero
+	if _, err := io.ReadFull(told, word[:]); err != nil {
+		return nil, fmt.Errorf("hearing from the environment's first process: %w", err)
 	}
 	n := int32(binary.NativeEndian.Uint32(word[4:]))
 	if n < 0 {
-		return 0, syscall.Errno(-n)
+		return nil, syscall.Errno(-n)
 	}
-	return int(n), nil
+	return &Child{PID: sandbox.Outside(first, int(n)), first: first, told: told}, nil
 }
 
-// Ended reads how the command ended, once the reaper has; false: it was killed, or
-// had nothing to tell. It ends itself with the command's status, with 128 and the
-// signal's number where that was a signal, and with 127 without a command.
-func Ended(r io.Reader) (syscall.WaitStatus, bool) {
+// Signal signals the command; one that has ended is no error.
+func (c *Child) Signal(sig syscall.Signal) error {
+	return sandbox.SignalChild(c.first, c.PID, sig)
+}
+
+// Ended reads how the command ended, once the reaper has; false: that was killed.
+// The reaper itself ends with the command's status, with 128 and the signal's number
+// where that was a signal, and with 127 where nothing could be started.
+func (c *Child) Ended() (syscall.WaitStatus, bool) {
+	defer c.told.Close()
 	var status [4]byte
-	_, err := io.ReadFull(r, status[:])
+	_, err := io.ReadFull(c.told, status[:])
 	return syscall.WaitStatus(binary.NativeEndian.Uint32(status[:])), err == nil
 }

@@ -42,9 +42,17 @@ next:
 	XORL R10, R10
 	MOVL $61, AX
 	SYSCALL
+	MOVL $127, DI
+	TESTL AX, AX
+	JS   exit              // there is nobody, which can't be
 	CMPL AX, BX
 	JNE  next
 
+	MOVL $4, DI            // fcntl(4, F_SETFL, O_NONBLOCK): nobody can make us wait
+	MOVL $4, SI
+	MOVL $0x800, DX
+	MOVL $72, AX
+	SYSCALL
 	MOVL $4, DI            // write(4, &status, 4)
 	LEAQ -8(SP), SI
 	MOVL $4, DX

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // Main is a driver's TestMain, after the driver's own Main.
@@ -19,6 +20,9 @@ func Main(m *testing.M) {
 		if err := errors.Join(syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""), syscall.Mount("proc", "/proc", "proc", 0, "")); err != nil {
 			panic(err)
 		}
+	}
+	if err := leave(); err != nil {
+		panic(err)
 	}
 	remove, err := Build()
 	if err != nil {
@@ -91,4 +95,20 @@ func Rerun(t *testing.T, attr *syscall.SysProcAttr, pattern, passes string) {
 		t.Errorf("the suite did not run:\n%s", out)
 	}
 	t.Logf("%s", strings.ReplaceAll(string(out), "--- ", "-- "))
+}
+
+// leave opens descriptors that whoever is started inherits, as a shell may: no
+// function is to have them.
+func leave() error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	for range 3 {
+		if _, err := unix.FcntlInt(null.Fd(), unix.F_DUPFD, 5); err != nil {
+			return err
+		}
+	}
+	return nil
 }

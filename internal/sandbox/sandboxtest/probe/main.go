@@ -286,14 +286,23 @@ func brood(id string) int {
 			return 1
 		}
 	}
-	time.Sleep(200 * time.Millisecond)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if alive, dead := orphans(id); alive+dead == 0 {
+			break
+		}
+	}
 	countOrphans(id)
 	return 0
 }
 
 // countOrphans tells how many naps there are, and how many dead processes.
 func countOrphans(id string) {
-	alive, dead := 0, 0
+	alive, dead := orphans(id)
+	fmt.Println("alive", alive)
+	fmt.Println("dead", dead)
+}
+
+func orphans(id string) (alive, dead int) {
 	files, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range files {
 		stat, _ := os.ReadFile(dir + "/stat")
@@ -304,8 +313,7 @@ func countOrphans(id string) {
 			alive++
 		}
 	}
-	fmt.Println("alive", alive)
-	fmt.Println("dead", dead)
+	return alive, dead
 }
 
 // serve answers one connection.
