@@ -163,7 +163,8 @@ func (f *Fleet) changed() {
 // members: nothing may be decided before.
 func (f *Fleet) Known() <-chan struct{} { return f.known }
 
-// Members is a snapshot of all instances that count, by id.
+// Members is a snapshot of all instances that count, by id. What of it is the
+// fleet's own, lists and maps, is not to be changed.
 func (f *Fleet) Members() map[string]Member {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/lamina-dev/lamina"
@@ -54,7 +52,7 @@ func (m *member) snapshot() Member {
 	return Member{
 		Instance: m.inst, Joined: m.everJoined, Connected: m.session != nil, Reported: m.reported, Silent: m.silent, HostCPU: m.hostCPU, Undecided: m.adopted && !m.everJoined && !m.ending,
 		Ending: m.ending || m.isGone, InvokeAddr: m.addr,
-		Assigned: slices.Clone(m.assigned), Environments: maps.Clone(m.envs),
+		Assigned: m.assigned, Environments: m.envs, // made anew when they change
 	}
 }
 
