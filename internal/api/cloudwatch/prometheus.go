@@ -32,10 +32,16 @@ type total struct {
 // totalIdle is how long a counter stays on which nothing was counted (chosen).
 const totalIdle = 24 * time.Hour
 
-func (t *totals) keep(now time.Time, all []called, gauges []metric.Sample) {
+// see keeps the last look at the fleet.
+func (t *totals) see(gauges []metric.Sample) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.gauges = gauges
+}
+
+func (t *totals) keep(now time.Time, all []called) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.calls == nil {
 		t.calls = map[string]*total{}
 	}

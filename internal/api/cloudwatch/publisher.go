@@ -36,6 +36,9 @@ const (
 	// publishEvery is how often the service looks at itself (chosen; AWS publishes
 	// the metrics of managed instances every 5 minutes, lmi-service.md 7.1).
 	publishEvery = time.Second
+	// restingEvery is how often it looks at instances and environments in which
+	// nothing happens (chosen): many idle ones are to cost next to nothing.
+	restingEvery = 5 * time.Second
 	// ownResolution is the width in seconds of young buckets (chosen).
 	ownResolution = 10
 )
@@ -59,6 +62,8 @@ type Publisher struct {
 	Now      lamina.Clock
 
 	totals totals
+	looked time.Time // at the instances, the last time
+	busy   bool      // something happened in them then
 }
 
 // Run publishes until ctx ends, and then once more.
@@ -81,10 +86,13 @@ func (p *Publisher) publish() {
 	now := p.Now()
 	b := batch{now: now}
 	counted := p.calls(&b)
-	gauges := len(b.samples)
-	p.instances(&b)
+	calls := len(b.samples)
+	if len(counted) > 0 || p.busy || now.Sub(p.looked) >= restingEvery {
+		p.looked, p.busy = now, p.instances(&b)
+		p.totals.see(b.samples[calls:])
+	}
 	p.Metrics.Record(b.samples)
-	p.totals.keep(now, counted, b.samples[gauges:])
+	p.totals.keep(now, counted)
 }
 
 // batch collects the samples of one look.
@@ -207,26 +215,29 @@ func (c called) publish(b *batch) {
 }
 
 // instances publishes what the agents report, one sample per instance and, of each
-// version on each provider, one that all its environments are in.
-func (p *Publisher) instances(b *batch) {
+// version on each provider, one that all its environments are in. It tells whether
+// something happens in any.
+func (p *Publisher) instances(b *batch) (busy bool) {
 	versions := map[placed]*environments{}
 	for _, m := range p.Fleet.Members() {
 		if m.Hidden || !m.Connected || m.Ending {
 			continue
 		}
 		use := usage{}
-		for _, spec := range m.Assigned {
+		for i := range m.Assigned {
+			spec := &m.Assigned[i]
 			status, ok := m.Environments[spec.ID]
 			if !ok || status.State == wire.EnvironmentEnded {
 				continue
 			}
-			use.add(spec, status)
+			use.add(spec, &status)
+			busy = busy || status.InFlight > 0 || status.CPU > 0
 			if status.State == wire.EnvironmentReady {
 				at := placed{m.Scope, m.Provider, spec.Function, spec.Qualifier}
 				if versions[at] == nil {
 					versions[at] = new(environments)
 				}
-				versions[at].add(&spec, &status)
+				versions[at].add(spec, &status)
 			}
 		}
 		use.publish(b, m)
@@ -234,6 +245,7 @@ func (p *Publisher) instances(b *batch) {
 	for at, e := range versions {
 		e.publish(b, at)
 	}
+	return busy
 }
 
 // usage is what the environments of one instance hold and use.
@@ -242,7 +254,7 @@ type usage struct {
 	milliVCPUUsed, memoryIn float64
 }
 
-func (u *usage) add(spec wire.EnvironmentSpec, status wire.EnvironmentStatus) {
+func (u *usage) add(spec *wire.EnvironmentSpec, status *wire.EnvironmentStatus) {
 	u.milliVCPU += float64(spec.MilliVCPU)
 	u.memory += float64(spec.MemoryMB) * (1 << 20)
 	u.milliVCPUUsed += float64(spec.MilliVCPU) * status.CPU
