@@ -47,6 +47,7 @@ func script(t *testing.T, s *server, name, interpreter string, env ...string) st
 
 // TestAWSCLI is the quickstart by hand: every call an `aws` command.
 func TestAWSCLI(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("aws"); err != nil {
 		t.Skip("no AWS CLI on this machine")
 	}
@@ -66,6 +67,7 @@ func TestAWSCLI(t *testing.T) {
 
 // TestBoto3 lets boto3's waiters finish and reads the errors it makes of ours.
 func TestBoto3(t *testing.T) {
+	t.Parallel()
 	if exec.Command("python3", "-c", "import boto3").Run() != nil {
 		t.Skip("no boto3 on this machine")
 	}

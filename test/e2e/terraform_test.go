@@ -103,6 +103,7 @@ func (f *tf) unchanged(args ...string) {
 }
 
 func TestTerraformOrdinaryFunction(t *testing.T) {
+	t.Parallel() // Terraform mostly waits
 	p := findProviders(t)
 	code, err := goCode()
 	if err != nil {
@@ -135,6 +136,7 @@ func TestTerraformOrdinaryFunction(t *testing.T) {
 // TestTerraformQuickstart runs examples/quickstart, written for the provider's
 // version 6, with stand-ins for it where the real one can't be had.
 func TestTerraformQuickstart(t *testing.T) {
+	t.Parallel()
 	p := findProviders(t)
 	needPython(t)
 	mirror := standIns(t, p)
