@@ -216,12 +216,7 @@ func (k Kind) exit(e sandbox.Exit) sandbox.Exit {
 func (p *process) watch() {
 	state, _ := p.first.Wait() // how it ended is in the state
 	p.Reaped()
-	exit := p.d.cfg.Kind.exit(sandbox.ExitOf(state))
-	if p.child != nil {
-		if status, ok := p.child.Ended(); ok {
-			exit = sandbox.ExitOfStatus(status)
-		}
-	}
+	exit := p.child.Exit(p.d.cfg.Kind.exit(sandbox.ExitOf(state)))
 	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.commands.close()
 	p.d.clear(p.id, p.group)
@@ -229,12 +224,7 @@ func (p *process) watch() {
 }
 
 // PID implements sandbox.Process.
-func (p *process) PID() int {
-	if p.child != nil && p.child.PID != 0 {
-		return p.child.PID
-	}
-	return p.first.Pid
-}
+func (p *process) PID() int { return p.child.PIDOr(p.first.Pid) }
 
 // firstCommand is the PID, in gVisor, of what the reaper starts.
 const firstCommand = "2"

@@ -68,20 +68,10 @@ func (p *process) watch() {
 		p.awaitGroup()
 	}
 	p.commands.close()
-	exit := p.howItEnded()
+	exit := p.child.Exit(sandbox.ExitOf(p.cmd.ProcessState))
 	exit.OOM = exit.Signal == syscall.SIGKILL && p.group.OOMKills() > 0
 	p.group.Remove()
 	p.End(exit)
-}
-
-// howItEnded is the reaper's word on the command, else the end of the first process.
-func (p *process) howItEnded() sandbox.Exit {
-	if p.child != nil {
-		if status, ok := p.child.Ended(); ok {
-			return sandbox.ExitOfStatus(status)
-		}
-	}
-	return sandbox.ExitOf(p.cmd.ProcessState)
 }
 
 // killGroup kills what is known of a tree without PID namespace. The group's
@@ -105,12 +95,7 @@ func (p *process) awaitGroup() {
 // first is the PID of the first process.
 func (p *process) first() int { return p.cmd.Process.Pid }
 
-func (p *process) PID() int {
-	if p.child != nil && p.child.PID != 0 {
-		return p.child.PID
-	}
-	return p.first()
-}
+func (p *process) PID() int { return p.child.PIDOr(p.first()) }
 
 func (p *process) Signal(sig os.Signal) error {
 	if n, ok := sig.(syscall.Signal); ok && p.child != nil {

@@ -50,12 +50,26 @@ func (c *Child) Signal(sig syscall.Signal) error {
 	return sandbox.SignalChild(c.first, c.PID, sig)
 }
 
-// Ended reads how the command ended, once the reaper has; false: that was killed.
-// The reaper itself ends with the command's status, with 128 and the signal's number
-// where that was a signal, and with 127 where nothing could be started.
-func (c *Child) Ended() (syscall.WaitStatus, bool) {
+// PIDOr is the command's PID, else first's where there is no child or it is not known.
+func (c *Child) PIDOr(first int) int {
+	if c == nil || c.PID == 0 {
+		return first
+	}
+	return c.PID
+}
+
+// Exit reads how the command ended, once the reaper has; other is how that did, which
+// stands where there is no child, or the reaper was killed. It ends itself with the
+// command's status, with 128 and the signal's number where that was a signal, and
+// with 127 where nothing could be started.
+func (c *Child) Exit(other sandbox.Exit) sandbox.Exit {
+	if c == nil {
+		return other
+	}
 	defer c.told.Close()
 	var status [4]byte
-	_, err := io.ReadFull(c.told, status[:])
-	return syscall.WaitStatus(binary.NativeEndian.Uint32(status[:])), err == nil
+	if _, err := io.ReadFull(c.told, status[:]); err != nil {
+		return other
+	}
+	return sandbox.ExitOfStatus(syscall.WaitStatus(binary.NativeEndian.Uint32(status[:])))
 }
